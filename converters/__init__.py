@@ -1,0 +1,1 @@
+"""The translation: disks, machine configurations, and the places a machine can go."""

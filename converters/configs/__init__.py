@@ -1,0 +1,1 @@
+"""Machine configurations: the files hypervisors describe a machine in."""

@@ -1,0 +1,1 @@
+"""Disk images: where their bytes lie, and how to move them."""

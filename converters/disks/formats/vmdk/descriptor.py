@@ -1,0 +1,100 @@
+"""The descriptor of a VMDK: a small text that names the extents, the parent and the geometry.
+
+Source: VMware, "Virtual Disk Format 5.0", section "The Descriptor File"; libvmdk's description.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rehost.errors import DamagedInputError, UnsupportedInputError
+
+SIGNATURE = b"# Disk DescriptorFile"
+LARGEST = 1 << 20
+MOST_EXTENTS = 65_536
+NO_PARENT = "ffffffff"
+
+_EXTENT = re.compile(
+    r"(?P<access>RW|RDONLY|NOACCESS)\s+(?P<sectors>\d{1,18})\s+(?P<kind>[A-Z0-9]+)"
+    r'(?:\s+"(?P<name>[^"]*)"(?:\s+(?P<offset>\d{1,18}))?.*)?$'
+)
+_ENTRY = re.compile(r'(?P<key>[A-Za-z][\w.]*)\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<bare>.*?))\s*$')
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """One line of the extent description. Sizes and offsets are in sectors of 512 bytes."""
+
+    access: str
+    sectors: int
+    kind: str
+    name: str | None
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What a descriptor says; ``entries`` holds its assignments, ``ddb.*`` among them."""
+
+    entries: dict[str, str]
+    extents: tuple[Extent, ...]
+
+    @property
+    def create_type(self) -> str:
+        """The kind of disk: monolithicSparse, streamOptimized, vmfs, ..."""
+        return self.entries.get("createType", "")
+
+    @property
+    def has_parent(self) -> bool:
+        """Say whether this disk only stores differences."""
+        return self.entries.get("parentCID", NO_PARENT).lower() != NO_PARENT
+
+    @classmethod
+    def parse(cls, raw: bytes, where: str) -> Descriptor:
+        """Read a descriptor, ending at its first null byte."""
+        text = _decode(raw.split(b"\0", 1)[0], where)
+        entries: dict[str, str] = {}
+        extents: list[Extent] = []
+        for number, line in enumerate(text.splitlines(), 1):
+            content = line.strip()
+            if not content or content.startswith("#"):
+                continue
+            if found := _EXTENT.match(content):
+                extents.append(_extent(found))
+            elif entry := _ENTRY.match(content):
+                quoted = entry["quoted"]
+                entries[entry["key"]] = entry["bare"] if quoted is None else quoted
+            else:
+                raise DamagedInputError(
+                    f"is no line of a VMDK descriptor ({content[:60]!r})", where=f"{where}:{number}"
+                )
+        if not extents or len(extents) > MOST_EXTENTS:
+            raise DamagedInputError(
+                f"the VMDK descriptor names no usable extents (found {len(extents)})", where=where
+            )
+        return cls(entries, tuple(extents))
+
+
+def _extent(found: re.Match[str]) -> Extent:
+    return Extent(
+        access=found["access"],
+        sectors=int(found["sectors"]),
+        kind=found["kind"],
+        name=found["name"],
+        offset=int(found["offset"] or 0),
+    )
+
+
+def _decode(raw: bytes, where: str) -> str:
+    """Decode by the encoding the descriptor declares; those of Windows code pages occur."""
+    declared = re.search(rb'^\s*encoding\s*=\s*"([\w.:-]{1,40})"', raw, re.MULTILINE)
+    encoding = declared[1].decode("ascii") if declared else "utf-8"
+    try:
+        return raw.decode(encoding)
+    except LookupError:
+        raise UnsupportedInputError(
+            f"the VMDK descriptor has an encoding that is not known ({encoding!r})", where=where
+        ) from None
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

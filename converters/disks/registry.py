@@ -1,0 +1,92 @@
+"""Which disk formats there are, and which one a file is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+
+from converters.disks.gate import Gate
+from converters.disks.image import Image
+from converters.disks.writer import Writer
+from rehost.discovery import declared
+from rehost.errors import UsageError
+from rehost.files import File
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setting of a format's writer, given as ``-o name=value``; the first is the default."""
+
+    name: str
+    choices: tuple[str, ...]
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is asked of a new image: the disk's size in bytes and the format's options, checked."""
+
+    size: int
+    options: dict[str, str] = field(default_factory=dict)
+
+    def option(self, chosen: Option) -> str:
+        """Return what the user chose for an option, or its default."""
+        return self.options.get(chosen.name, chosen.choices[0])
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFormat:
+    """A disk format: how to recognise, read and write it.
+
+    ``recognise`` says whether a file is one, sound or broken, from its first and last bytes;
+    ``open`` raises for a broken one. ``create`` lays out a new image in an empty file.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    recognise: Callable[[File], bool]
+    open: Callable[[File, Gate], Image]
+    create: Callable[[FileIO, Shape], Writer] | None = None
+    options: tuple[Option, ...] = ()
+
+
+def formats() -> tuple[DiskFormat, ...]:
+    """Return every disk format known; raw, which any file could be, comes last."""
+    known: tuple[DiskFormat, ...] = declared("converters.disks.formats", "FORMAT")
+    return tuple(sorted(known, key=lambda each: (each.name == "raw", each.name)))
+
+
+def format_named(name: str) -> DiskFormat:
+    """Return the disk format called ``name``."""
+    for known in formats():
+        if known.name == name:
+            return known
+    names = ", ".join(known.name for known in formats())
+    raise UsageError(f"no disk format is called {name!r}", hint=f"Known formats: {names}.")
+
+
+def format_of(file: File) -> DiskFormat:
+    """Return the format a file is in: the first that recognises it, else raw."""
+    return next(known for known in formats() if known.recognise(file))
+
+
+def format_for(path: Path) -> DiskFormat:
+    """Return the format that a new file's suffix asks for."""
+    for known in formats():
+        if known.create and path.suffix.lower() in known.suffixes:
+            return known
+    suffixes = sorted(suffix for known in formats() if known.create for suffix in known.suffixes)
+    raise UsageError(
+        f"the suffix does not say which format to write ({path.suffix or 'none'})",
+        where=str(path),
+        hint=f"Pass --to FORMAT, or use one of {', '.join(suffixes)}.",
+    )
+
+
+def open_image(file: File, gate: Gate, *, format: str | None = None) -> Image:  # noqa: A002
+    """Open a disk image; the format is recognised unless it is named."""
+    chosen = format_named(format) if format else format_of(file)
+    return chosen.open(file, gate)

@@ -1,0 +1,111 @@
+"""The ``rehost`` command: finds its subcommands by entry points and gives every end its exit code.
+
+0 fine, 1 findings, losses or no boot, 2 usage, 3 damaged input, 4 unsupported input, 5 environment,
+6 refused, 7 transfer, 10 changes found by a dry run, 130 and 143 on SIGINT and SIGTERM.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from rehost import __version__
+from rehost.console.progress import MODES, progress_for
+from rehost.console.settings import defaults
+from rehost.errors import InteropError
+
+COMMANDS = "rehost.commands"
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+class Commands(click.Group):
+    """A group whose commands are entry points, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands installed."""
+        del ctx
+        return sorted(_installed())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command."""
+        del ctx
+        found = _installed().get(cmd_name)
+        command: click.Command | None = found.load() if found else None
+        return command
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=COMMANDS)}
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"auto_envvar_prefix": "REHOST", "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="rehost")
+@click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
+@click.option("-v", "--verbose", count=True, help="Say what is being done; twice: in detail.")
+@click.option(
+    "--progress",
+    type=click.Choice(MODES),
+    default="auto",
+    show_default=True,
+    help="How progress is shown on standard error.",
+)
+@click.pass_context
+def rehost(ctx: click.Context, *, quiet: bool, verbose: int, progress: str) -> None:
+    """Move machines between hypervisors by the published standards, and prove that they arrive."""
+    level = (
+        logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    )
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(message)s")
+    ctx.obj = progress_for("none" if quiet else progress)
+    ctx.call_on_close(ctx.obj.close)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        done: Any = rehost.main(
+            arguments, prog_name="rehost", standalone_mode=False, default_map=defaults()
+        )
+    except InteropError as error:
+        _complain(str(error), error.hint)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _complain("interrupted", "")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return TERMINATED
+    return done if isinstance(done, int) else 0
+
+
+def _complain(what: str, hint: str) -> None:
+    click.echo(f"error: {what}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Leave by an exception, so that everything half done is cleaned up."""
+    del number, frame
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(TERMINATED)

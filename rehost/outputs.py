@@ -1,0 +1,139 @@
+"""Results that appear whole or not at all.
+
+Files are written into a staging folder beside their final names, synced, and renamed when all is
+well. The folder is locked while its run lives: a second run at the same place is refused, and what
+a killed run left is removed by the next one. Nothing in a staging folder is ever a result.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rehost.errors import EnvironmentFailureError, RefusedError
+
+STAGING = ".rehost-partial"
+LOCK = "lock"
+
+
+class Staging:
+    """A set of files that come into ``folder`` together, in the order they were named.
+
+    Use it as a context: leaving it without ``commit`` removes everything it wrote.
+    """
+
+    def __init__(self, folder: Path, name: str, *, force: bool = False) -> None:
+        """Stage files for ``folder``; ``name`` tells this set from others being made there."""
+        self.folder = folder
+        self._place = folder / f"{STAGING}-{name}"
+        self._force = force
+        self._names: list[str] = []
+        self._made_folder: Path | None = None
+        self._lock = -1
+
+    def __enter__(self) -> Self:
+        with writing(self.folder):
+            self._made_folder = _make_folders(self.folder)
+            self._place.mkdir(exist_ok=True)
+            self._lock = os.open(self._place / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            self._lock = -1
+            raise RefusedError(
+                "another run is writing here", where=str(self.folder), hint="Wait until it ends."
+            ) from None
+        for left in self._place.iterdir():
+            if left.name != LOCK:
+                left.unlink()
+        return self
+
+    def path(self, name: str) -> Path:
+        """Return where to write the file that will be ``folder / name``."""
+        if Path(name).name != name or name in {"", ".", "..", LOCK}:
+            raise RefusedError(f"is no name for an output ({name!r})", where=str(self.folder))
+        if not self._force and os.path.lexists(self.folder / name):
+            raise RefusedError(
+                "exists already",
+                where=str(self.folder / name),
+                hint="Name another output, or pass --force to replace it.",
+            )
+        if name not in self._names:
+            self._names.append(name)
+        return self._place / name
+
+    def commit(self) -> None:
+        """Make every file durable, then give each its final name; the last named comes last."""
+        with writing(self.folder):
+            for name in self._names:
+                _sync(self._place / name)
+            for name in self._names:
+                (self._place / name).replace(self.folder / name)
+            _sync(self.folder)
+        self._made_folder = None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self._place, ignore_errors=True)
+        os.close(self._lock)
+        if self._made_folder is not None:
+            _remove_empty(self.folder, self._made_folder)
+
+
+@contextmanager
+def staged(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """Yield where to write one file that appears as ``path`` if the block ends well."""
+    with Staging(path.parent, path.name, force=force) as staging:
+        yield staging.path(path.name)
+        staging.commit()
+
+
+@contextmanager
+def writing(where: Path) -> Iterator[None]:
+    """Turn the system's refusals to write into errors that name the place."""
+    try:
+        yield
+    except OSError as error:
+        hint = ""
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            hint = "Free some space, or write to another disk; nothing was left behind."
+        raise EnvironmentFailureError(
+            f"cannot be written ({error.strerror})", where=str(where), hint=hint
+        ) from error
+
+
+def _make_folders(folder: Path) -> Path | None:
+    """Make a folder and its parents; return the topmost one made, if any was."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing[-1] if missing else None
+
+
+def _remove_empty(folder: Path, topmost: Path) -> None:
+    for place in (folder, *folder.parents):
+        try:
+            place.rmdir()
+        except OSError:
+            return
+        if place == topmost:
+            return
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

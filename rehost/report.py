@@ -1,0 +1,98 @@
+"""What is said of the work: findings (what is wrong with the input) and losses (what changed)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+
+class Severity(IntEnum):
+    """How much a finding matters; ordered, so that a threshold is a comparison."""
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a file: a line counted from 1, or a byte offset counted from 0."""
+
+    file: str
+    line: int | None = None
+    offset: int | None = None
+
+    def __str__(self) -> str:
+        if self.line is not None:
+            return f"{self.file}:{self.line}"
+        return self.file if self.offset is None else f"{self.file} at {self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with an input, in the words of the rule that found it."""
+
+    rule: str
+    severity: Severity
+    message: str
+    location: Location
+    hint: str = ""
+
+
+class LossKind(StrEnum):
+    """What happened to a property of the source that did not simply arrive."""
+
+    DROPPED = "dropped"
+    CHANGED = "changed"
+    ASSUMED = "assumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A property that did not arrive as the source said it.
+
+    ``item`` names the property in the neutral model's words ("nics[0].model") or, when the model
+    has no word for it, in the source's own ("web.ovf:84 vmw:ExtraConfig svga.autodetect").
+    """
+
+    kind: LossKind
+    item: str
+    source: str | None
+    target: str | None
+    why: str
+
+
+@dataclass(slots=True)
+class Report:
+    """Findings and losses of one run, in the order they arose, each once."""
+
+    findings: list[Finding] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+
+    def find(self, findings: Iterable[Finding]) -> None:
+        """Add findings, keeping the first of equal ones."""
+        self.findings += [new for new in dict.fromkeys(findings) if new not in self.findings]
+
+    def lose(self, losses: Iterable[Loss]) -> None:
+        """Add losses, keeping the first of equal ones."""
+        self.losses += [new for new in dict.fromkeys(losses) if new not in self.losses]
+
+    def worst(self) -> Severity | None:
+        """Return the highest severity found, or nothing when there are no findings."""
+        return max((finding.severity for finding in self.findings), default=None)
+
+
+def dropped(item: str, source: str | None, why: str) -> Loss:
+    """Return the loss of a property that the target does not get."""
+    return Loss(LossKind.DROPPED, item, source, None, why)
+
+
+def changed(item: str, source: str | None, target: str, why: str) -> Loss:
+    """Return the loss of a property that arrives as something else."""
+    return Loss(LossKind.CHANGED, item, source, target, why)
+
+
+def assumed(item: str, target: str, why: str) -> Loss:
+    """Return the loss of certainty: the source is silent and the target must say something."""
+    return Loss(LossKind.ASSUMED, item, None, target, why)

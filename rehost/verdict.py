@@ -1,0 +1,50 @@
+"""What a boot test says of a machine: whether it came up, what stopped it, and the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rehost.machine import Machine
+
+
+class Cause(StrEnum):
+    """How a boot ended. Everything but ``BOOTED`` is a failure of a known class."""
+
+    BOOTED = "booted"
+    NO_BOOT_DEVICE = "no-boot-device"
+    BOOT_LOADER_SHELL = "boot-loader-shell"
+    KERNEL_PANIC = "kernel-panic"
+    NO_ROOT_FILE_SYSTEM = "no-root-file-system"
+    EMERGENCY_SHELL = "emergency-shell"
+    NOTHING_ON_SCREEN = "nothing-on-screen"
+    EMULATOR_FAILED = "emulator-failed"
+    TIMEOUT = "time-out"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one boot.
+
+    ``evidence`` is the line that decided it; ``serial_log`` and ``screenshot`` are files kept.
+    ``accelerator`` is what QEMU ran on ("kvm", "tcg").
+    """
+
+    machine: str
+    cause: Cause
+    evidence: str
+    seconds: float
+    accelerator: str
+    serial_log: Path
+    screenshot: Path | None = None
+
+    @property
+    def booted(self) -> bool:
+        """Say whether the machine came up."""
+        return self.cause is Cause.BOOTED
+
+
+Verify = Callable[[Machine, Path, Path], Verdict]
+"""Boot a machine whose files lie in the first folder; keep the evidence in the second."""
