@@ -41,12 +41,17 @@ class Tracked:
         element: etree._Element,
         file: str,
         *,
+        path: str = "",
         namespaces: Mapping[str, str] = MappingProxyType({}),
         seen: Seen | None = None,
     ) -> None:
-        """Track ``element`` of ``file``; ``namespaces`` binds the prefixes its reader uses."""
+        """Track ``element``; ``namespaces`` binds the prefixes its reader uses.
+
+        Losses call the document ``file``, errors ``path`` if that is longer.
+        """
         self.element = element
         self.file = file
+        self.path = path or file
         self._namespaces = namespaces
         self._seen: Seen = set() if seen is None else seen
 
@@ -57,8 +62,8 @@ class Tracked:
 
     @property
     def at(self) -> Location:
-        """The line the element begins on."""
-        return Location(self.file, line_of(self.element))
+        """Where the element begins, for errors."""
+        return Location(self.path, line_of(self.element))
 
     @property
     def text(self) -> str | None:
@@ -117,6 +122,14 @@ class Tracked:
             else:
                 self._seen.update((element, WHOLE) for element in self._matches(path))
 
+    def looked_at(self, element: etree._Element) -> bool:
+        """Say whether anything of an element of this document was looked at."""
+        return any((element, key) in self._seen for key in (TEXT, WHOLE, *map(str, element.attrib)))
+
+    def take(self, element: etree._Element) -> None:
+        """Count an element of this document, with everything in it, as looked at."""
+        self._seen.add((element, WHOLE))
+
     def damaged(self, what: str, *, hint: str = "") -> DamagedInputError:
         """Return the error that says this element is broken, for the caller to raise."""
         return DamagedInputError(what, where=str(self.at), hint=hint)
@@ -129,7 +142,9 @@ class Tracked:
         ]
 
     def _with(self, element: etree._Element) -> Tracked:
-        return Tracked(element, self.file, namespaces=self._namespaces, seen=self._seen)
+        return Tracked(
+            element, self.file, path=self.path, namespaces=self._namespaces, seen=self._seen
+        )
 
     def _first(self, path: str) -> Tracked | None:
         return next((self._with(element) for element in self._matches(path)), None)

@@ -1,0 +1,1 @@
+"""The standard: OVF packages (DMTF DSP0243), read, judged and written."""

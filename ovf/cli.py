@@ -1,0 +1,89 @@
+"""The command of this package: ``rehost validate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from ovf.package import Package
+from ovf.validate import validate as findings_of
+from rehost.report import Finding, Severity
+
+SCHEMA_VERSION = 1
+THRESHOLDS = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.INFO}
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How findings are written.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice([*THRESHOLDS, "never"]),
+    default="error",
+    show_default=True,
+    help="The least severity that makes the exit code 1.",
+)
+@click.option("--descriptor-only", is_flag=True, help="Open no file but the descriptor.")
+def validate(source: Path, form: str, fail_on: str, *, descriptor_only: bool) -> None:
+    """Judge the OVF package SOURCE by the standard.
+
+    SOURCE is an .ova, an .ovf or a folder that holds one. Findings go to standard output.
+    """
+    package = Package.open(source)
+    findings = findings_of(package, descriptor_only=descriptor_only)
+    click.echo(as_json(source, findings) if form == "json" else as_text(findings))
+    threshold = THRESHOLDS.get(fail_on)
+    if threshold is not None and any(finding.severity >= threshold for finding in findings):
+        raise SystemExit(1)
+
+
+def as_text(findings: list[Finding]) -> str:
+    """Return findings as lines of ``place: severity: message [rule]``, and a count of them."""
+    lines = []
+    for finding in findings:
+        severity = finding.severity.name.lower()
+        lines.append(f"{finding.location}: {severity}: {finding.message} [{finding.rule}]")
+        if finding.hint:
+            lines.append(f"  hint: {finding.hint}")
+    return "\n".join([*lines, _count(findings)])
+
+
+def as_json(source: Path, findings: list[Finding]) -> str:
+    """Return findings as one JSON document."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "source": str(source),
+        "findings": [
+            {
+                "rule": finding.rule,
+                "severity": finding.severity.name.lower(),
+                "message": finding.message,
+                "file": finding.location.file,
+                "line": finding.location.line,
+                "hint": finding.hint,
+            }
+            for finding in findings
+        ],
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
+def _count(findings: list[Finding]) -> str:
+    counted = {
+        severity: sum(finding.severity is severity for finding in findings)
+        for severity in sorted(Severity, reverse=True)
+    }
+    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
+    return ", ".join(
+        f"{count} {words[severity]}{'' if count == 1 else 's'}"
+        for severity, count in counted.items()
+    )

@@ -1,0 +1,293 @@
+"""The descriptor of a package: its tree, whole, and typed views of what everybody asks it.
+
+Spec: DSP0243 clauses 7 (envelope, references, content, extensibility), 9.1 (disks), 9.2 (networks)
+and 10 (internationalization). The views keep the text as it is written, so that a rule can
+judge it; the functions that turn it into numbers raise with file and line.
+
+OVF 1.0, 1.1 and 2.x are read. Two dialects that use the name but share neither namespace nor
+structure, OVF 0.9 and oVirt's, are told apart and refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from lxml import etree
+
+from ovf import units
+from ovf.parse import parse
+from rehost.errors import DamagedInputError, UnsupportedInputError
+from rehost.report import Location
+from rehost.tracked import line_of, local_name, summary
+
+VERSIONS = {
+    "http://schemas.dmtf.org/ovf/envelope/1": "1",
+    "http://schemas.dmtf.org/ovf/envelope/2": "2",
+}
+OVF_09 = "http://www.vmware.com/schema/ovf/1/envelope"
+OVIRT = "http://schemas.dmtf.org/ovf/envelope/1/"
+XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+VMW = "http://www.vmware.com/schema/ovf"
+VBOX = "http://www.virtualbox.org/ovf/machine"
+PROPERTY_MACRO = re.compile(r"\$\{([^{}]+)\}")
+UNCOMPRESSED = frozenset({"", "identity"})
+LARGEST_NUMBER = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A ``File`` of the References: what the package calls it and how it is stored."""
+
+    id: str | None
+    href: str | None
+    size: str | None
+    compression: str
+    chunk_size: str | None
+    at: Location
+
+    @property
+    def compressed(self) -> bool:
+        """Say whether its bytes have to be unpacked."""
+        return self.compression not in UNCOMPRESSED
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualDisk:
+    """A ``Disk`` of the DiskSection: what the guest will see of a file, or an empty disk."""
+
+    id: str | None
+    file_ref: str | None
+    parent_ref: str | None
+    capacity: str | None
+    units: str | None
+    format: str | None
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A logical network that adapters connect to by its name."""
+
+    name: str | None
+    at: Location
+
+
+class Envelope:
+    """A parsed descriptor. ``file`` is its name, ``label`` what messages call it."""
+
+    def __init__(self, root: etree._Element, *, file: str, label: str) -> None:
+        self.root = root
+        self.file = file
+        self.label = label
+        self.namespace = etree.QName(root).namespace or ""
+        self.version = VERSIONS.get(self.namespace, "")
+
+    @classmethod
+    def read(cls, content: bytes, *, file: str, label: str) -> Envelope:
+        """Parse a descriptor, refusing what is no OVF 1.x or 2.x."""
+        root = parse(content, label)
+        _check_root(root, label)
+        return cls(root, file=file, label=label)
+
+    def at(self, element: etree._Element) -> Location:
+        """Return where an element begins."""
+        return Location(self.label, line_of(element))
+
+    def attribute(self, element: etree._Element, name: str) -> str | None:
+        """Return an OVF attribute, also where its writer forgot the namespace."""
+        value = element.get(f"{{{self.namespace}}}{name}")
+        value = element.get(name) if value is None else value
+        return None if value is None else str(value)
+
+    def children(self, element: etree._Element, *names: str) -> Iterator[etree._Element]:
+        """Yield child elements in the OVF namespace with one of these names, or all elements."""
+        for child in element.iterchildren(etree.Element):
+            tag = etree.QName(child)
+            if not names or (tag.localname in names and tag.namespace == self.namespace):
+                yield child
+
+    def sections(self, name: str) -> list[etree._Element]:
+        """Return the sections of that name directly below the envelope."""
+        return list(self.children(self.root, name))
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        """The files of the package, in order."""
+        return tuple(
+            Reference(
+                id=self.attribute(file, "id"),
+                href=self.attribute(file, "href"),
+                size=self.attribute(file, "size"),
+                compression=(self.attribute(file, "compression") or "").strip(),
+                chunk_size=self.attribute(file, "chunkSize"),
+                at=self.at(file),
+            )
+            for section in self.sections("References")
+            for file in self.children(section, "File")
+        )
+
+    @cached_property
+    def disks(self) -> tuple[VirtualDisk, ...]:
+        """The virtual disks of the package, in order."""
+        return tuple(
+            VirtualDisk(
+                id=self.attribute(disk, "diskId"),
+                file_ref=self.attribute(disk, "fileRef"),
+                parent_ref=self.attribute(disk, "parentRef"),
+                capacity=self.attribute(disk, "capacity"),
+                units=self.attribute(disk, "capacityAllocationUnits"),
+                format=self.attribute(disk, "format"),
+                at=self.at(disk),
+            )
+            for section in self.sections("DiskSection")
+            for disk in self.children(section, "Disk")
+        )
+
+    @cached_property
+    def networks(self) -> tuple[Network, ...]:
+        """The logical networks of the package, in order."""
+        return tuple(
+            Network(self.attribute(network, "name"), self.at(network))
+            for section in self.sections("NetworkSection")
+            for network in self.children(section, "Network")
+        )
+
+    @cached_property
+    def systems(self) -> tuple[etree._Element, ...]:
+        """The virtual systems, those in collections too, in document order."""
+        return tuple(self._systems(self.root))
+
+    @cached_property
+    def strings(self) -> dict[str, str]:
+        """The messages of the bundles in the descriptor; its own language wins over others."""
+        language = self.root.get(XML_LANG) or "en-US"
+        bundles = self.sections("Strings")
+        bundles.sort(key=lambda bundle: bundle.get(XML_LANG) == language)
+        return {
+            identifier: (message.text or "").strip()
+            for bundle in bundles
+            for message in self.children(bundle, "Msg")
+            if (identifier := self.attribute(message, "msgid"))
+        }
+
+    def text(self, element: etree._Element | None) -> str | None:
+        """Return an element's text, or the message it refers to; None when it is blank."""
+        if element is None:
+            return None
+        message = self.strings.get(self.attribute(element, "msgid") or "")
+        return message or (element.text or "").strip() or None
+
+    def first(self, element: etree._Element, name: str) -> etree._Element | None:
+        """Return the first child of that name in the OVF namespace."""
+        return next(self.children(element, name), None)
+
+    @cached_property
+    def default_configuration(self) -> str | None:
+        """The deployment option chosen when nobody chooses: the one marked, or the first."""
+        options = [
+            option
+            for section in self.sections("DeploymentOptionSection")
+            for option in self.children(section, "Configuration")
+        ]
+        marked = [option for option in options if self.attribute(option, "default") == "true"]
+        return next((self.attribute(option, "id") for option in marked + options), None)
+
+    def reference(self, identifier: str) -> Reference | None:
+        """Return the file of that id."""
+        return self._references_by_id.get(identifier)
+
+    def disk(self, identifier: str) -> VirtualDisk | None:
+        """Return the virtual disk of that id."""
+        return self._disks_by_id.get(identifier)
+
+    def capacity(self, disk: VirtualDisk) -> int | None:
+        """Return a disk's size in bytes, its property resolved; None where none is stated."""
+        if not disk.capacity or not disk.capacity.strip():
+            return None
+        quantity = disk.capacity.strip()
+        if found := PROPERTY_MACRO.fullmatch(quantity):
+            quantity = self._property(found[1], disk.at)
+        unit = units.multiplier(disk.units, where=str(disk.at)) if disk.units else 1
+        return number(quantity, "ovf:capacity", disk.at) * unit
+
+    def properties(self) -> Iterator[tuple[str, etree._Element]]:
+        """Yield every property of the package with its key as the environment spells it."""
+        for section in self.root.iter(f"{{{self.namespace}}}ProductSection"):
+            before = self.attribute(section, "class")
+            after = self.attribute(section, "instance")
+            for entry in self.children(section, "Property"):
+                key = self.attribute(entry, "key") or ""
+                yield ".".join(part for part in (before, key, after) if part), entry
+
+    def value(self, entry: etree._Element) -> str | None:
+        """Return a property's default value in the default configuration."""
+        for choice in self.children(entry, "Value"):
+            if self.attribute(choice, "configuration") == self.default_configuration:
+                return self.attribute(choice, "value")
+        return self.attribute(entry, "value")
+
+    def _property(self, key: str, at: Location) -> str:
+        value = self._defaults.get(key)
+        if value is None:
+            raise DamagedInputError(f"no property gives ${{{summary(key)}}} a value", where=str(at))
+        return value
+
+    @cached_property
+    def _defaults(self) -> dict[str, str]:
+        found = {key: self.value(entry) for key, entry in self.properties()}
+        return {key: value for key, value in found.items() if value is not None}
+
+    @cached_property
+    def _references_by_id(self) -> dict[str, Reference]:
+        return {file.id: file for file in reversed(self.references) if file.id is not None}
+
+    @cached_property
+    def _disks_by_id(self) -> dict[str, VirtualDisk]:
+        return {disk.id: disk for disk in reversed(self.disks) if disk.id is not None}
+
+    def _systems(self, parent: etree._Element) -> Iterator[etree._Element]:
+        for child in self.children(parent, "VirtualSystem", "VirtualSystemCollection"):
+            if local_name(str(child.tag)) == "VirtualSystem":
+                yield child
+            else:
+                yield from self._systems(child)
+
+
+def number(text: str, what: str, at: Location) -> int:
+    """Return the whole number of bytes ``text`` says, refusing anything else."""
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 20:
+        raise DamagedInputError(f"{what} is not a whole number ({summary(text)!r})", where=str(at))
+    if int(digits) >= LARGEST_NUMBER:
+        raise DamagedInputError(f"{what} is impossible ({digits})", where=str(at))
+    return int(digits)
+
+
+def _check_root(root: etree._Element, label: str) -> None:
+    tag = etree.QName(root)
+    where = f"{label}:{line_of(root)}"
+    if tag.localname != "Envelope":
+        raise DamagedInputError(
+            f"is no OVF descriptor (its root is {summary(str(tag))})", where=where
+        )
+    if tag.namespace == OVF_09:
+        raise UnsupportedInputError(
+            "is an OVF 0.9 descriptor, a draft from before the standard",
+            where=where,
+            hint="Convert it to OVF 1.0 with the tool that wrote it, or with VMware's ovftool.",
+        )
+    if tag.namespace == OVIRT:
+        raise UnsupportedInputError(
+            "is an oVirt configuration, which is OVF in name only",
+            where=where,
+            hint="Export the machine from oVirt as an OVA instead.",
+        )
+    if tag.namespace not in VERSIONS:
+        raise UnsupportedInputError(
+            f"is in no known OVF namespace ({summary(tag.namespace or 'none')})",
+            where=where,
+            hint=f"OVF 1.x is {next(iter(VERSIONS))}.",
+        )

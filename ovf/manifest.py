@@ -1,0 +1,298 @@
+"""Manifests: the digests of a package's files, read tolerantly and verified beside other work.
+
+Spec: DSP0243 clause 5.1. A line is ``SHA256(disk.vmdk)= <hexadecimal digest>``. Digests are over
+the files as they are stored: chunks one by one, compressed files compressed.
+
+Spellings that leave no doubt are read and become findings; a line that leaves doubt is an error,
+for a digest that is skipped silently protects nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from ovf.envelope import Reference
+from ovf.package import Package, is_remote
+from rehost.errors import DamagedInputError, TransferError
+from rehost.files import File, read_all
+from rehost.report import Finding, Location, Severity
+from rehost.tracked import summary
+
+LARGEST = 4 << 20
+MOST_ENTRIES = 20_000
+LONGEST_LINE = 5000
+STEP = 4 << 20
+ALGORITHMS = {"SHA1": 40, "SHA256": 64, "SHA384": 96, "SHA512": 128}
+LINE = re.compile(r"(?P<algorithm>[A-Za-z0-9-]+)(?P<gap>\s*)\((?P<name>.+)\)\s*=\s*(?P<digest>\S+)")
+EXACT = re.compile(r"SHA(1|256|384|512)\(.+\)= [0-9a-f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: the digest a file should have, in lower-case hexadecimal."""
+
+    algorithm: str
+    name: str
+    digest: str
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The entries of a manifest, and what is odd about the way they are written."""
+
+    entries: tuple[Entry, ...]
+    findings: tuple[Finding, ...]
+
+
+def parse_manifest(content: bytes, where: str) -> Manifest:
+    """Read a manifest; a line that cannot be understood is an error with its number."""
+    findings = []
+    if content.startswith(b"\xef\xbb\xbf"):
+        findings.append(_odd("MAN-010", "begins with a byte order mark", Location(where, 1)))
+        content = content[3:]
+    if b"\r" in content:
+        findings.append(_odd("MAN-010", "lines end in CR LF, not LF", Location(where, 1)))
+    entries: list[Entry] = []
+    for number, line in enumerate(content.replace(b"\r", b"").split(b"\n"), 1):
+        at = Location(where, number)
+        if line.strip():
+            entries.append(_entry(line, at))
+            findings += _oddities(line.decode(), at)
+        elif number <= content.count(b"\n"):
+            findings.append(_odd("MAN-010", "line is blank", at))
+        if len(entries) > MOST_ENTRIES:
+            raise DamagedInputError(f"has more than {MOST_ENTRIES} entries", where=str(at))
+    return Manifest(tuple(entries), tuple(findings))
+
+
+def _entry(line: bytes, at: Location) -> Entry:
+    try:
+        found = LINE.fullmatch(line.decode().strip()) if len(line) <= LONGEST_LINE else None
+    except UnicodeDecodeError:
+        found = None
+    algorithm = re.sub(r"^SHA-?(2-)?", "SHA", found["algorithm"].upper()) if found else ""
+    digest = found["digest"].lower() if found else ""
+    if found is None or algorithm not in ALGORITHMS or digest.strip("0123456789abcdef"):
+        said = summary(line[:200].decode(errors="backslashreplace"))
+        raise DamagedInputError(
+            f"manifest line cannot be read ({said!r})",
+            where=str(at),
+            hint="A line is 'SHA256(name)= digest', with SHA1, SHA256, SHA384 or SHA512.",
+        )
+    if len(digest) != ALGORITHMS[algorithm]:
+        raise DamagedInputError(
+            f"{algorithm} digest is of the wrong length"
+            f" (has {len(digest)} digits, should have {ALGORITHMS[algorithm]})",
+            where=str(at),
+        )
+    return Entry(algorithm, found["name"].strip(), digest, at)
+
+
+def _oddities(line: str, at: Location) -> Iterator[Finding]:
+    """Find what a strict reader of the line would stumble over."""
+    found = LINE.fullmatch(line.strip())
+    if found is None or EXACT.fullmatch(line):
+        return
+    if not re.fullmatch(r"SHA(1|256|384|512)", found["algorithm"]):
+        yield _odd("MAN-009", f"algorithm is spelled {found['algorithm']!r}", at)
+    if found["digest"] != found["digest"].lower():
+        yield _odd("MAN-007", "digest is in upper case", at)
+    plain = f"{found['algorithm']}({found['name']})= {found['digest']}"
+    if line != plain:
+        yield _odd("MAN-008", "white space is not as in 'SHA256(name)= digest'", at)
+
+
+def _odd(rule: str, message: str, at: Location) -> Finding:
+    return Finding(rule, Severity.WARNING, message, at)
+
+
+def read_manifest(package: Package) -> Manifest | None:
+    """Return a package's manifest, or None where it has none."""
+    name = package.manifest_name
+    if name is None:
+        return None
+    return parse_manifest(read_all(package.member(name), LARGEST), package.where(name))
+
+
+def coverage(package: Package, manifest: Manifest) -> list[Finding]:
+    """Compare what the manifest lists with what the package holds and refers to."""
+    listed = {_plain_name(entry.name): entry for entry in manifest.entries}
+    own = {name for name in (package.manifest_name, package.certificate_name) if name}
+    return [
+        *_absent(package, manifest, own),
+        *_unlisted_references(package, set(listed)),
+        *_unlisted_others(package, set(listed), own),
+        *_repeated(manifest),
+    ]
+
+
+def _absent(package: Package, manifest: Manifest, own: set[str]) -> Iterator[Finding]:
+    for entry in manifest.entries:
+        if _plain_name(entry.name) in own:
+            message = f"manifest lists {entry.name!r}, which it should not"
+            yield _odd("MAN-012", message, entry.at)
+        elif package.find(entry.name, by=str(entry.at)) is None:
+            message = f"manifest lists a file that is not in the package ({entry.name!r})"
+            yield Finding("MAN-013", Severity.ERROR, message, entry.at)
+
+
+def _unlisted_references(package: Package, listed: set[str]) -> Iterator[Finding]:
+    for reference in package.envelope.references:
+        for name in _stored(package, reference):
+            if _plain_name(name) not in listed:
+                message = f"referenced file is not in the manifest ({name!r})"
+                yield Finding("MAN-005", Severity.ERROR, message, reference.at)
+
+
+def _unlisted_others(package: Package, listed: set[str], own: set[str]) -> Iterator[Finding]:
+    descriptor = package.descriptor.name
+    at = Location(package.where(package.manifest_name or descriptor))
+    if _plain_name(descriptor.rpartition("/")[2]) not in listed:
+        yield _odd("MAN-006", f"descriptor is not in the manifest ({descriptor!r})", at)
+    if package.archive is None:
+        return
+    referenced = {
+        _plain_name(name)
+        for reference in package.envelope.references
+        for name in _stored(package, reference)
+    }
+    for name in package.names():
+        if name != descriptor and _plain_name(name) not in listed | referenced | own:
+            yield _odd("MAN-006", f"file is not in the manifest ({name!r})", at)
+
+
+def _stored(package: Package, reference: Reference) -> tuple[str, ...]:
+    """Return the files behind a reference; whoever opens one that is missing will say so."""
+    try:
+        return () if is_remote(reference) else package.stored_names(reference)
+    except DamagedInputError:
+        return ()
+
+
+def _repeated(manifest: Manifest) -> Iterator[Finding]:
+    seen: dict[str, Entry] = {}
+    for entry in manifest.entries:
+        first = seen.setdefault(_plain_name(entry.name), entry)
+        if first is not entry:
+            message = f"file is listed again ({entry.name!r}, first in line {first.at.line})"
+            yield _odd("MAN-011", message, entry.at)
+
+
+def _plain_name(name: str) -> str:
+    return name.removeprefix("./")
+
+
+class Verification:
+    """Hashes the files a manifest lists, in a thread of its own, while other work goes on.
+
+    Memory is one buffer of 4 MiB. Use it as a context, or end it with ``finish`` or ``cancel``:
+    each of them returns only when the thread is gone.
+    """
+
+    def __init__(self, package: Package) -> None:
+        """Read the manifest, so that one that cannot be read is known before the work begins."""
+        self._package = package
+        self._manifest = read_manifest(package)
+        self._findings: list[Finding] = []
+        if self._manifest is not None:
+            self._findings = [*self._manifest.findings, *coverage(package, self._manifest)]
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the manifest itself; known before anything is hashed."""
+        return tuple(self._findings)
+
+    def start(self) -> None:
+        """Begin to hash."""
+        if self._manifest is not None and self._manifest.entries:
+            self._thread = threading.Thread(target=self._run, name="manifest", daemon=True)
+            self._thread.start()
+
+    def finish(self) -> list[Finding]:
+        """Wait for the digests; raise if one differs or a file could not be read."""
+        self._join()
+        if self._error is not None:
+            raise self._error
+        return list(self._findings)
+
+    def cancel(self) -> None:
+        """Stop hashing, forgetting what was found."""
+        self._stop.set()
+        self._join()
+        self._error = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.cancel()
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        try:
+            for error in differences(self._package.twin(), self._manifest, self._stop):
+                raise error
+        except BaseException as error:  # carried to the caller's thread, whatever it is
+            self._error = error
+
+
+def differences(
+    package: Package, manifest: Manifest | None, stop: threading.Event | None = None
+) -> Iterator[TransferError]:
+    """Yield an error for each digest that differs; files that are missing are not its concern."""
+    by_name: dict[str, list[Entry]] = {}
+    for entry in manifest.entries if manifest else ():
+        by_name.setdefault(entry.name, []).append(entry)
+    for name, entries in by_name.items():
+        file = package.find(name, by=str(entries[0].at))
+        if file is None:
+            continue
+        found = _digests(file, {entry.algorithm for entry in entries}, stop)
+        if found is None:
+            return
+        for entry in entries:
+            if found[entry.algorithm] != entry.digest:
+                yield _differs(package.where(name), entry, found[entry.algorithm])
+
+
+def _digests(
+    file: File, algorithms: set[str], stop: threading.Event | None
+) -> dict[str, str] | None:
+    """Hash a file in one pass; None when told to stop before its end."""
+    hashes = {name: hashlib.new(name.lower(), usedforsecurity=False) for name in algorithms}
+    for offset in range(0, file.size, STEP):
+        if stop is not None and stop.is_set():
+            return None
+        piece = file.pread(offset, STEP)
+        for digest in hashes.values():
+            digest.update(piece)
+    return {name: digest.hexdigest() for name, digest in hashes.items()}
+
+
+def _differs(where: str, entry: Entry, found: str) -> TransferError:
+    return TransferError(
+        f"{entry.algorithm} digest differs from the manifest"
+        f" (is {found}, should be {entry.digest})",
+        where=where,
+        hint="The file was changed or damaged on its way; fetch it again.",
+    )

@@ -1,0 +1,391 @@
+"""A package: a descriptor and the files it refers to, wherever they lie.
+
+Spec: DSP0243 clause 5 (packages) and 7.1 (references: locations, sizes, compression, chunks). A
+package is an OVA, an OVA inside gzip, a descriptor beside its files, or a folder that holds one
+descriptor. Members of an archive are read in place; nothing is unpacked to disk.
+
+A descriptor can name files only below its own folder or inside its own archive.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+from urllib.parse import unquote_to_bytes
+
+from ovf.archive import Archive, looks_like_tar, read_archive
+from ovf.envelope import Envelope, Reference, number
+from ovf.parse import LARGEST
+from rehost.errors import (
+    DamagedInputError,
+    EnvironmentFailureError,
+    RefusedError,
+    UnsupportedInputError,
+    UsageError,
+)
+from rehost.files import GZIP_MAGIC, File, Inflated, Joined, LocalFile, open_beneath, read_all
+
+ARCHIVE_SUFFIXES = (".ova", ".tar", ".box")
+MOST_CHUNKS = 10_000
+START = 1024
+LONGEST_PART = 255
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+XML_STARTS = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+OTHER_COMPRESSION = {
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"PK\3\4": "ZIP",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """The descriptor as it is stored."""
+
+    name: str
+    content: bytes
+
+
+class Storage(Protocol):
+    """Where a package's files lie."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the files in it."""
+
+    def find(self, name: str, by: str) -> File | None:
+        """Open a file, or return None where there is none; ``by`` is who asks, for messages."""
+
+    def where(self, name: str) -> str:
+        """Return what messages call a file in it."""
+
+    def twin(self) -> Storage:
+        """Return access to the same files that another thread can use without disturbance."""
+
+
+class _Folder:
+    """Files in a folder of this computer."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def names(self) -> tuple[str, ...]:
+        """Return the files in the folder itself; those below are found by their names."""
+        try:
+            return tuple(sorted(path.name for path in self._folder.iterdir() if _plain(path)))
+        except OSError as error:
+            raise EnvironmentFailureError(
+                f"cannot be read ({error.strerror})", where=str(self._folder)
+            ) from error
+
+    def find(self, name: str, by: str) -> File | None:
+        """Open a file below the folder."""
+        if any(len(part.encode()) > LONGEST_PART for part in name.split("/")):
+            return None
+        try:
+            return open_beneath(self._folder, name, by=by)
+        except DamagedInputError:
+            return None
+        except OSError as error:
+            raise EnvironmentFailureError(
+                f"file cannot be reached ({error.strerror})", where=by
+            ) from error
+
+    def where(self, name: str) -> str:
+        """Return the path."""
+        return str(self._folder / name)
+
+    def twin(self) -> Storage:
+        """Return itself: every file is opened anew."""
+        return self
+
+
+class _InArchive:
+    """Members of a tar."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+        self._members = {member.name: member for member in archive.members}
+
+    def names(self) -> tuple[str, ...]:
+        """Return the members in their order."""
+        return tuple(self._members)
+
+    def find(self, name: str, by: str) -> File | None:
+        """Return a member's window."""
+        parts = name.replace("\\", "/").split("/")
+        if not name or name[0] in "/\\" or ".." in parts or ":" in parts[0]:
+            raise RefusedError(
+                f"names a file outside its own folder ({name!r})",
+                where=by,
+                hint="A package may only use files beside it; do not trust this one.",
+            )
+        member = self._members.get("/".join(part for part in parts if part not in {"", "."}))
+        return None if member is None else self.archive.window(member)
+
+    def where(self, name: str) -> str:
+        """Return archive and member, joined by an exclamation mark."""
+        return f"{self.archive.file.name}!{name}"
+
+    def twin(self) -> Storage:
+        """Return itself, but with a decompressor of its own for an archive inside gzip."""
+        file = self.archive.file
+        if not isinstance(file, Inflated):
+            return self
+        again = Inflated(file.inner, file.name)
+        return _InArchive(Archive(again, self.archive.members, self.archive.ended))
+
+
+class Package:
+    """An OVF package that is open for reading."""
+
+    def __init__(self, path: Path, storage: Storage, descriptor: Descriptor) -> None:
+        self.path = path
+        self.descriptor = descriptor
+        self._storage = storage
+
+    @classmethod
+    def open(cls, path: Path) -> Package:
+        """Open an .ova, a compressed .ova, an .ovf or a folder with one descriptor in it."""
+        if path.is_dir():
+            path = _only_descriptor(path)
+        file = LocalFile(path)
+        start = file.pread(0, START)
+        if start.startswith(GZIP_MAGIC):
+            return cls._from_archive(path, Inflated(file, str(path)))
+        if looks_like_tar(start) or path.suffix.lower() in ARCHIVE_SUFFIXES:
+            _refuse_compression(start, file.name)
+            return cls._from_archive(path, file)
+        if path.suffix.lower() == ".ovf" or start.lstrip().startswith(XML_STARTS):
+            descriptor = Descriptor(path.name, read_all(file, LARGEST))
+            return cls(path, _Folder(path.parent), descriptor)
+        _refuse_compression(start, file.name)
+        raise DamagedInputError("is neither an OVF descriptor nor an OVA", where=file.name)
+
+    @classmethod
+    def _from_archive(cls, path: Path, file: File) -> Package:
+        storage = _InArchive(read_archive(file))
+        descriptors = [name for name in storage.names() if name.lower().endswith(".ovf")]
+        shallow = min((name.count("/") for name in descriptors), default=0)
+        descriptors = [name for name in descriptors if name.count("/") == shallow]
+        if not descriptors:
+            raise DamagedInputError("holds no OVF descriptor", where=file.name)
+        if len(descriptors) > 1:
+            listed = ", ".join(descriptors[:5])
+            raise DamagedInputError(
+                f"holds {len(descriptors)} descriptors ({listed})",
+                where=file.name,
+                hint="A package has one; unpack it and name the descriptor you mean.",
+            )
+        member = storage.find(descriptors[0], file.name)
+        if member is None:
+            raise DamagedInputError("holds no OVF descriptor", where=file.name)
+        return cls(path, storage, Descriptor(descriptors[0], read_all(member, LARGEST)))
+
+    @property
+    def archive(self) -> Archive | None:
+        """The tar the package is in, if it is in one."""
+        return self._storage.archive if isinstance(self._storage, _InArchive) else None
+
+    @cached_property
+    def envelope(self) -> Envelope:
+        """The descriptor, parsed."""
+        name = self.descriptor.name
+        return Envelope.read(self.descriptor.content, file=name, label=self.where(name))
+
+    @property
+    def manifest_name(self) -> str | None:
+        """The manifest, by the descriptor's base name, or the only one in the archive."""
+        return self._sibling(".mf")
+
+    @property
+    def certificate_name(self) -> str | None:
+        """The certificate, found like the manifest."""
+        return self._sibling(".cert")
+
+    def names(self) -> tuple[str, ...]:
+        """Return the files there are: an archive's members, or the files beside the descriptor."""
+        return self._storage.names()
+
+    def where(self, name: str) -> str:
+        """Return what messages call one of its files: ``x.ova!disk.vmdk``."""
+        if name == self.descriptor.name and self.archive is None:
+            return str(self.path)
+        return self._storage.where(name)
+
+    def find(self, name: str, *, by: str = "") -> File | None:
+        """Open a stored file by its name, or return None where there is none."""
+        return self._storage.find(self._beside(name), by or str(self.path))
+
+    def member(self, name: str, *, by: str = "") -> File:
+        """Open a stored file by its name; one that is not there means a damaged package."""
+        found = self.find(name, by=by)
+        if found is None:
+            raise _missing(name, by or str(self.path))
+        return found
+
+    def twin(self) -> Package:
+        """Return the same package for another thread, which then seeks on its own."""
+        return Package(self.path, self._storage.twin(), self.descriptor)
+
+    def stored_names(self, reference: Reference) -> tuple[str, ...]:
+        """Return the names a reference is stored under: one, or that of every chunk."""
+        href, where = _relative(reference), str(reference.at)
+        for name in dict.fromkeys((_percent_decoded(href), href)):
+            if reference.chunk_size:
+                chunks = tuple(self._chunk_names(name, reference))
+                if chunks:
+                    return chunks
+            if self.find(name, by=where) is not None:
+                return (name,)
+        raise _missing(_percent_decoded(href), where)
+
+    def stored_file(self, reference: Reference) -> File:
+        """Return the bytes of a reference as they are stored, its chunks joined."""
+        where = str(reference.at)
+        names = self.stored_names(reference)
+        parts = [self.member(name, by=where) for name in names]
+        if not reference.chunk_size:
+            return parts[0]
+        chunk_size = number(reference.chunk_size, "ovf:chunkSize", reference.at)
+        for name, part in zip(names[:-1], parts[:-1], strict=True):
+            if part.size != chunk_size:
+                raise DamagedInputError(
+                    f"chunk is not of its size (is {part.size} bytes, should be {chunk_size})",
+                    where=self.where(name),
+                    hint="Copy or download it again.",
+                )
+        return Joined(parts, self.where(names[0]).removesuffix(".000000000"))
+
+    def file_for(self, reference: Reference) -> File:
+        """Return the bytes a reference stands for: chunks joined, compression undone."""
+        stored = self.stored_file(reference)
+        if reference.compressed and reference.compression.lower() != "gzip":
+            raise UnsupportedInputError(
+                f"file is compressed in a way that is not read ({reference.compression!r})",
+                where=str(reference.at),
+            )
+        if reference.compressed:
+            return Inflated(stored, stored.name)
+        if reference.size:
+            stated = number(reference.size, "ovf:size", reference.at)
+            if stored.size != stated:
+                raise DamagedInputError(
+                    f"is {stored.size} bytes, but {self.descriptor.name}:{reference.at.line}"
+                    f" says {stated}",
+                    where=stored.name,
+                    hint="Copy or download it again, or correct ovf:size.",
+                )
+        return stored
+
+    def file_named(self, name: str) -> File:
+        """Return the bytes behind a name that a machine's disk or medium bears."""
+        for reference in self.envelope.references:
+            if name_of(reference) == name:
+                return self.file_for(reference)
+        return self.member(name)
+
+    def _chunk_names(self, name: str, reference: Reference) -> Iterator[str]:
+        """Yield the chunks there are; with a size stated, those there must be."""
+        chunk_size = number(reference.chunk_size or "", "ovf:chunkSize", reference.at)
+        if chunk_size == 0:
+            raise DamagedInputError("ovf:chunkSize is zero", where=str(reference.at))
+        least = 0
+        if reference.size:
+            least = -(-number(reference.size, "ovf:size", reference.at) // chunk_size)
+        for count in range(MOST_CHUNKS + 1):
+            chunk = f"{name}.{count:09}"
+            if self.find(chunk, by=str(reference.at)) is None:
+                if 0 < count < least:
+                    raise _missing(chunk, str(reference.at))
+                return
+            if count == MOST_CHUNKS:
+                raise RefusedError(
+                    f"file is in too many chunks (at most {MOST_CHUNKS} are read)",
+                    where=str(reference.at),
+                )
+            yield chunk
+
+    def _beside(self, name: str) -> str:
+        """Return a name that is relative to the descriptor as the storage spells it."""
+        folder = self.descriptor.name.rpartition("/")[0]
+        return f"{folder}/{name}" if folder and not name.startswith("/") else name
+
+    def _sibling(self, suffix: str) -> str | None:
+        own = str(PurePosixPath(self.descriptor.name).with_suffix(suffix).name)
+        if self.find(own) is not None:
+            return own
+        others = [name for name in self.names() if name.endswith(suffix) and "/" not in name]
+        return others[0] if self.archive is not None and len(others) == 1 else None
+
+
+def _plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _only_descriptor(folder: Path) -> Path:
+    found = [name for name in _Folder(folder).names() if name.lower().endswith(".ovf")]
+    if not found:
+        raise DamagedInputError("holds no OVF descriptor", where=str(folder))
+    if len(found) > 1:
+        listed = ", ".join(found[:5])
+        raise UsageError(
+            f"holds {len(found)} descriptors ({listed})",
+            where=str(folder),
+            hint="Name the one you mean.",
+        )
+    return folder / found[0]
+
+
+def _refuse_compression(start: bytes, where: str) -> None:
+    for magic, name in OTHER_COMPRESSION.items():
+        if start.startswith(magic):
+            raise UnsupportedInputError(
+                f"is compressed with {name}", where=where, hint="Unpack it first."
+            )
+
+
+def name_of(reference: Reference) -> str:
+    """Return the name of a referenced file as the machine model gives it: decoded, unchecked."""
+    return _percent_decoded((reference.href or "").strip()).removeprefix("./")
+
+
+def is_remote(reference: Reference) -> bool:
+    """Say whether the file is to be fetched from elsewhere, by http for example."""
+    scheme = SCHEME.match((reference.href or "").strip())
+    return scheme is not None and len(scheme[1]) > 1 and scheme[1].lower() != "file"
+
+
+def _relative(reference: Reference) -> str:
+    """Return an href that stays inside the package, refusing all others."""
+    where = str(reference.at)
+    href = (reference.href or "").strip()
+    if not href:
+        raise DamagedInputError("File has no ovf:href", where=where)
+    if is_remote(reference):
+        raise UnsupportedInputError(
+            f"file is not in the package ({href!r})",
+            where=where,
+            hint="Download it beside the descriptor and name it in ovf:href.",
+        )
+    return href
+
+
+def _percent_decoded(href: str) -> str:
+    try:
+        return unquote_to_bytes(href).decode()
+    except UnicodeDecodeError:
+        return href
+
+
+def _missing(name: str, by: str) -> DamagedInputError:
+    return DamagedInputError(
+        f"names a file that is not in the package ({name!r})",
+        where=by,
+        hint="Put the file beside the descriptor, or fetch the package again.",
+    )

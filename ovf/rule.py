@@ -1,0 +1,87 @@
+"""What a rule is: one requirement of the standard, found by its module, explained by its docstring.
+
+A rule is a generator of (place, message). Its docstring says the requirement in one sentence, then
+why it matters, then, after ``Fix:``, what to do; the last part is the hint of its findings. A
+module of ``ovf.rules`` holds nothing but rules, and none of them imports another.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+
+from ovf.package import Package
+from rehost.report import Finding, Location, Severity
+
+Check = Callable[[Package], Iterator[tuple[Location, str]]]
+
+
+class Needs(Enum):
+    """How much of a package a rule looks at."""
+
+    DESCRIPTOR = "descriptor"
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One requirement. ``clause`` is where DSP0243 has it; some rest on custom or safety alone."""
+
+    id: str
+    clause: str
+    severity: Severity
+    check: Check
+    needs: Needs
+
+    @property
+    def explanation(self) -> str:
+        """The requirement, why it matters, and how to meet it."""
+        return inspect.getdoc(self.check) or ""
+
+    @property
+    def fix(self) -> str:
+        """What to do, in one line."""
+        _, found, advice = self.explanation.partition("Fix: ")
+        line = " ".join(advice.split()) if found else ""
+        return line[:1].upper() + line[1:]
+
+    def findings(self, package: Package) -> Iterator[Finding]:
+        """Yield what the rule finds wrong with a package."""
+        for location, message in self.check(package):
+            yield Finding(self.id, self.severity, message, location, self.fix)
+
+
+def rule(
+    identifier: str,
+    *,
+    clause: str,
+    severity: Severity = Severity.ERROR,
+    needs: Needs = Needs.DESCRIPTOR,
+) -> Callable[[Check], Rule]:
+    """Make a rule of a check."""
+
+    def declare(check: Check) -> Rule:
+        return Rule(identifier, clause, severity, check, needs)
+
+    return declare
+
+
+@cache
+def all_rules() -> tuple[Rule, ...]:
+    """Return the rules of every module in ``ovf.rules``, by their ids."""
+    package = importlib.import_module("ovf.rules")
+    modules = (
+        importlib.import_module(f"ovf.rules.{found.name}")
+        for found in pkgutil.iter_modules(package.__path__)
+    )
+    found = {value for module in modules for value in vars(module).values() if _is_rule(value)}
+    return tuple(sorted(found, key=lambda rule: rule.id))
+
+
+def _is_rule(value: object) -> bool:
+    return isinstance(value, Rule)

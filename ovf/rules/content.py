@@ -1,0 +1,153 @@
+"""Rules of the envelope's content: clauses 7.2, 8.1, 9.2 and 9.8."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lxml import etree
+
+from ovf.envelope import Envelope
+from ovf.package import Package
+from ovf.rule import rule
+from rehost.report import Location, Severity
+from rehost.tracked import local_name, summary
+
+CONTENT = ("VirtualSystem", "VirtualSystemCollection")
+Found = Iterator[tuple[Location, str]]
+
+
+def _contents(envelope: Envelope) -> Iterator[etree._Element]:
+    """Yield every virtual system and every collection."""
+    for name in CONTENT:
+        yield from envelope.root.iter(f"{{{envelope.namespace}}}{name}")
+
+
+@rule("CNT-001", clause="7.2")
+def content_ids(package: Package) -> Found:
+    """Every VirtualSystem and VirtualSystemCollection has an ovf:id.
+
+    It is the machine's name where nothing else names it, and how sections refer to it.
+
+    Fix: add ovf:id.
+    """
+    for content in _contents(package.envelope):
+        if not package.envelope.attribute(content, "id"):
+            yield package.envelope.at(content), f"{local_name(str(content.tag))} has no ovf:id"
+
+
+@rule("CNT-002", clause="7.2")
+def unique_content_ids(package: Package) -> Found:
+    """No two systems or collections have the same ovf:id.
+
+    An importer would take one for the other.
+
+    Fix: give each an id of its own.
+    """
+    seen: set[str] = set()
+    for content in _contents(package.envelope):
+        identifier = package.envelope.attribute(content, "id")
+        if identifier and identifier in seen:
+            yield package.envelope.at(content), f"ovf:id {summary(identifier)!r} is used again"
+        seen.add(identifier or "")
+
+
+@rule("CNT-003", clause="7.2", severity=Severity.WARNING)
+def info_is_there(package: Package) -> Found:
+    """Every section and every VirtualSystem begins with an Info element.
+
+    The schema demands it, and importers that validate refuse the descriptor.
+
+    Fix: add <Info> as the first child.
+    """
+    envelope = package.envelope
+    for element in envelope.root.iter(etree.Element):
+        tag = etree.QName(element)
+        if tag.namespace == envelope.namespace and (
+            tag.localname in CONTENT or tag.localname.endswith("Section")
+        ):
+            first = next(element.iterchildren(etree.Element), None)
+            if first is None or local_name(str(first.tag)) != "Info":
+                yield envelope.at(element), f"{tag.localname} does not begin with Info"
+
+
+@rule("ENV-006", clause="7.2")
+def one_content(package: Package) -> Found:
+    """An envelope has exactly one VirtualSystem or VirtualSystemCollection.
+
+    Several machines go into a collection; importers read the first content only.
+
+    Fix: put the systems into one VirtualSystemCollection.
+    """
+    envelope = package.envelope
+    contents = list(envelope.children(envelope.root, *CONTENT))
+    if not contents:
+        yield envelope.at(envelope.root), "there is no VirtualSystem"
+    for extra in contents[1:]:
+        yield envelope.at(extra), f"{local_name(str(extra.tag))} beside another content"
+
+
+@rule("VHS-001", clause="8.1")
+def hardware_is_described(package: Package) -> Found:
+    """Each VirtualSystem has a VirtualHardwareSection.
+
+    Without it there is no machine to make.
+
+    Fix: describe the machine's hardware.
+    """
+    envelope = package.envelope
+    for system in envelope.systems:
+        if envelope.first(system, "VirtualHardwareSection") is None:
+            yield envelope.at(system), "VirtualSystem has no VirtualHardwareSection"
+
+
+@rule("VHS-002", clause="8.1")
+def hardware_of_systems_only(package: Package) -> Found:
+    """A VirtualHardwareSection stands in a VirtualSystem, nowhere else.
+
+    The schema lets it pass elsewhere, but no importer reads it there.
+
+    Fix: move it into the VirtualSystem.
+    """
+    envelope = package.envelope
+    for section in envelope.root.iter(f"{{{envelope.namespace}}}VirtualHardwareSection"):
+        parent = section.getparent()
+        if parent is not None and local_name(str(parent.tag)) != "VirtualSystem":
+            where = local_name(str(parent.tag))
+            yield envelope.at(section), f"VirtualHardwareSection stands in {where}"
+
+
+@rule("NET-002", clause="9.2")
+def networks_have_names(package: Package) -> Found:
+    """Every Network has a name, and no two have the same.
+
+    Adapters refer to networks by name.
+
+    Fix: name each network once.
+    """
+    seen: set[str] = set()
+    for network in package.envelope.networks:
+        if not network.name:
+            yield network.at, "Network has no ovf:name"
+        elif network.name in seen:
+            yield network.at, f"Network {summary(network.name)!r} is listed again"
+        seen.add(network.name or "")
+
+
+@rule("CFG-001", clause="9.8")
+def known_configurations(package: Package) -> Found:
+    """An ovf:configuration names options of the DeploymentOptionSection.
+
+    An item of an unknown option is in no machine at all.
+
+    Fix: add the Configuration, or correct the name.
+    """
+    envelope = package.envelope
+    known = {
+        envelope.attribute(option, "id")
+        for section in envelope.sections("DeploymentOptionSection")
+        for option in envelope.children(section, "Configuration")
+    }
+    for element in envelope.root.iter(etree.Element):
+        for name in (envelope.attribute(element, "configuration") or "").split():
+            if name not in known:
+                yield envelope.at(element), f"no Configuration has the id {summary(name)!r}"

@@ -1,0 +1,159 @@
+"""Rules of the manifest: clause 5.1. What it says is read once by ``ovf.manifest``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ovf.manifest import Manifest, coverage, differences, read_manifest
+from ovf.package import Package
+from ovf.rule import Needs, rule
+from rehost.errors import DamagedInputError
+from rehost.report import Location, Severity
+
+Found = Iterator[tuple[Location, str]]
+
+
+def _readable(package: Package) -> Manifest | None:
+    try:
+        return read_manifest(package)
+    except DamagedInputError:
+        return None
+
+
+def _written(package: Package, identifier: str) -> Found:
+    manifest = _readable(package)
+    for finding in manifest.findings if manifest else ():
+        if finding.rule == identifier:
+            yield finding.location, finding.message
+
+
+def _listed(package: Package, identifier: str) -> Found:
+    manifest = _readable(package)
+    for finding in coverage(package, manifest) if manifest else ():
+        if finding.rule == identifier:
+            yield finding.location, finding.message
+
+
+@rule("MAN-001", clause="5.1", needs=Needs.FILES)
+def lines_can_be_read(package: Package) -> Found:
+    """Every line of a manifest is a digest: ``SHA256(name)= hexadecimal``.
+
+    A line nobody can read protects nothing, and importers refuse the whole package.
+
+    Fix: write the manifest again.
+    """
+    try:
+        read_manifest(package)
+    except DamagedInputError as error:
+        yield Location(error.where), error.what
+
+
+@rule("MAN-004", clause="5.1", needs=Needs.FILES)
+def digests_agree(package: Package) -> Found:
+    """A file's digest is the one the manifest says, over the file as it is stored.
+
+    A digest that differs means that the file was damaged or changed.
+
+    Fix: fetch the package again; if the file was changed on purpose, write the manifest again.
+    """
+    for error in differences(package, _readable(package)):
+        yield Location(error.where), error.what
+
+
+@rule("MAN-005", clause="5.1", needs=Needs.FILES)
+def references_are_listed(package: Package) -> Found:
+    """The manifest lists every referenced file, each chunk by itself.
+
+    A file that is not listed can be exchanged unnoticed.
+
+    Fix: write the manifest again.
+    """
+    yield from _listed(package, "MAN-005")
+
+
+@rule("MAN-006", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+def everything_is_listed(package: Package) -> Found:
+    """The manifest lists the descriptor, and no file of an OVA is left unlisted.
+
+    Some versions of vCenter and ESXi refuse a manifest without the descriptor.
+
+    Fix: write the manifest again.
+    """
+    yield from _listed(package, "MAN-006")
+
+
+@rule("MAN-007", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+def lower_case(package: Package) -> Found:
+    """Digests are in lower case.
+
+    The grammar is case-sensitive, though most readers are not.
+
+    Fix: write the digest in lower case.
+    """
+    yield from _written(package, "MAN-007")
+
+
+@rule("MAN-008", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+def white_space(package: Package) -> Found:
+    """A line has one space, after the equals sign.
+
+    VMware takes ``SHA256 (name)`` for an algorithm whose name ends in a space, and refuses it.
+
+    Fix: write it as 'SHA256(name)= digest'.
+    """
+    yield from _written(package, "MAN-008")
+
+
+@rule("MAN-009", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+def algorithm_names(package: Package) -> Found:
+    """Algorithms are spelled SHA1, SHA256, SHA384 or SHA512.
+
+    Importers compare the word, so SHA2-256 is unknown to them.
+
+    Fix: use the plain word.
+    """
+    yield from _written(package, "MAN-009")
+
+
+@rule("MAN-010", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+def line_ends(package: Package) -> Found:
+    """Lines end in LF, none is blank, and no byte order mark comes first.
+
+    Strict readers take the extra characters for part of a digest.
+
+    Fix: save the manifest with Unix line ends.
+    """
+    yield from _written(package, "MAN-010")
+
+
+@rule("MAN-011", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+def listed_once(package: Package) -> Found:
+    """No file is listed twice.
+
+    Which of two lines counts is up to the reader.
+
+    Fix: keep one line for each file.
+    """
+    yield from _listed(package, "MAN-011")
+
+
+@rule("MAN-012", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+def does_not_list_itself(package: Package) -> Found:
+    """The manifest lists neither itself nor the certificate.
+
+    Its own digest cannot be in it.
+
+    Fix: remove the line.
+    """
+    yield from _listed(package, "MAN-012")
+
+
+@rule("MAN-013", clause="5.1", needs=Needs.FILES)
+def listed_files_exist(package: Package) -> Found:
+    """Every file the manifest lists is in the package.
+
+    A file that went missing is damage a digest should have shown.
+
+    Fix: add the file, or write the manifest again.
+    """
+    yield from _listed(package, "MAN-013")

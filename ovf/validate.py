@@ -1,0 +1,22 @@
+"""Judging a package: every rule, its findings in the order of their places."""
+
+from __future__ import annotations
+
+from ovf.package import Package
+from ovf.rule import Needs, all_rules
+from rehost.report import Finding, Location
+
+
+def validate(package: Package, *, descriptor_only: bool = False) -> list[Finding]:
+    """Return what is wrong with a package; with ``descriptor_only`` no other file is opened."""
+    findings = [
+        finding
+        for rule in all_rules()
+        if rule.needs is Needs.DESCRIPTOR or not descriptor_only
+        for finding in rule.findings(package)
+    ]
+    return sorted(dict.fromkeys(findings), key=lambda finding: _place(finding.location))
+
+
+def _place(location: Location) -> tuple[str, int, int]:
+    return location.file, location.line or 0, location.offset or 0

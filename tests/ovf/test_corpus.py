@@ -1,0 +1,93 @@
+"""Every real descriptor and archive at hand: machines or an error, never anything else.
+
+The corpus lies outside the repository; where it is absent these tests say so and are skipped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from ovf.hardware import read_machines
+from ovf.manifest import Verification
+from ovf.package import Package
+from ovf.validate import validate
+from rehost.errors import InteropError, UnsupportedInputError
+from rehost.machine import Machine
+from rehost.report import Loss, Severity
+
+CORPUS = Path(os.environ.get("REHOST_CORPUS", Path(__file__).parents[2] / "../shared/corpus"))
+ROOT = CORPUS / "ovf"
+
+pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason="the corpus is not here")
+
+Read = list[tuple[Machine, list[Loss]]] | InteropError
+
+
+@cache
+def everything() -> dict[Path, Read]:
+    found: dict[Path, Read] = {}
+    for path in sorted([*ROOT.rglob("*.ovf"), *ROOT.rglob("*.ova")]):
+        try:
+            found[path] = read_machines(Package.open(path))
+        except InteropError as error:
+            found[path] = error
+    return found
+
+
+def test_every_descriptor_gives_machines_or_one_line() -> None:
+    read = everything()
+    assert len(read) > 600
+    for result in read.values():
+        if isinstance(result, InteropError):
+            assert str(result).isprintable()
+            assert result.exit_code in {3, 4, 6}
+        else:
+            assert result
+
+
+def test_most_descriptors_of_a_known_version_are_read() -> None:
+    known = [
+        result for result in everything().values() if not isinstance(result, UnsupportedInputError)
+    ]
+    read = [result for result in known if not isinstance(result, InteropError)]
+    assert len(read) / len(known) > 0.8
+
+
+def test_no_machine_is_read_without_its_disks_having_places() -> None:
+    placed: Counter[bool] = Counter()
+    for result in everything().values():
+        if isinstance(result, InteropError):
+            continue
+        for machine, losses in result:
+            told = {loss.item for loss in losses}
+            for number, disk in enumerate(machine.disks):
+                placed[disk.address is not None] += 1
+                assert disk.address or f"disks[{number}].address" in told
+    assert placed[True] > 20 * placed[False]
+
+
+def test_every_archive_passes_its_own_manifest() -> None:
+    read = [path for path, result in everything().items() if not isinstance(result, InteropError)]
+    archives = [path for path in read if path.suffix == ".ova"]
+    assert len(archives) > 10
+    for path in archives:
+        verification = Verification(Package.open(path))
+        verification.start()
+        assert [found for found in verification.finish() if found.severity is Severity.ERROR] == []
+
+
+def test_the_rules_judge_every_descriptor_that_can_be_parsed() -> None:
+    judged: Counter[str] = Counter()
+    for path in everything():
+        try:
+            package = Package.open(path)
+            findings = validate(package, descriptor_only=path.suffix == ".ovf")
+        except InteropError:
+            continue
+        judged.update({finding.rule for finding in findings})
+    assert len(judged) > 20

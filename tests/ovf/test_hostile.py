@@ -1,0 +1,115 @@
+"""Descriptors made to hurt: whatever is in them, machines or one line, in bounded time."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from ovf.envelope import Envelope
+from ovf.hardware import read_machines
+from ovf.package import Descriptor, Package
+from ovf.validate import validate
+from rehost.errors import InteropError
+from tests.ovf.builders import FIXTURES, SCSI, beside, descriptor, item
+
+GOOD = (FIXTURES / "rules" / "ITM-001" / "good.ovf").read_text()
+PIECES = re.findall(r"<[^>]+>|[^<]+", GOOD)
+VALUES = (
+    "",
+    "-1",
+    "0",
+    "9" * 30,
+    "x",
+    "${scratch}",
+    "ovf:/disk/disk1",
+    "\u2028",
+    "😀",
+    "1.5",
+    "../..",
+)
+
+
+def outcome(package: Package) -> None:
+    """Read and judge a package; only an InteropError may come of it."""
+    for work in (read_machines, lambda given: validate(given, descriptor_only=True)):
+        try:
+            work(package)
+        except InteropError as error:
+            assert "\n" not in str(error)
+
+
+def judged(text: str, like: Package) -> None:
+    try:
+        package = Package(like.path, like._storage, Descriptor("web.ovf", text.encode()))
+        assert isinstance(package.envelope, Envelope)
+    except InteropError as error:
+        assert "\n" not in str(error)
+    else:
+        outcome(package)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_descriptor_with_pieces_lost_swapped_or_replaced(tmp_path: Path, seed: int) -> None:
+    like = beside(tmp_path, GOOD)
+    pick = random.Random(seed)
+    for _ in range(60):
+        pieces = list(PIECES)
+        for _ in range(pick.randint(1, 4)):
+            at = pick.randrange(len(pieces))
+            match pick.randrange(3):
+                case 0:
+                    pieces[at] = ""
+                case 1:
+                    pieces[at] = pick.choice(PIECES)
+                case _:
+                    replaced = re.sub(r'"[^"]*"', f'"{pick.choice(VALUES)}"', pieces[at])
+                    pieces[at] = replaced if "<" in pieces[at] else pick.choice(VALUES)
+        judged("".join(pieces), like)
+
+
+def test_every_text_and_attribute_may_be_anything(tmp_path: Path) -> None:
+    like = beside(tmp_path, GOOD)
+    for value in VALUES:
+        for at, piece in enumerate(PIECES):
+            if not piece.strip() or piece.startswith(("<?", "</", "<Envelope")):
+                continue
+            changed = value if "<" not in piece else re.sub(r'="[^"]*"', f'="{value}"', piece)
+            judged("".join([*PIECES[:at], changed, *PIECES[at + 1 :]]), like)
+
+
+CROWDS = {
+    "disks in one place": lambda n: descriptor(
+        SCSI,
+        *(item(InstanceID=n + 9, ResourceType=17, Parent=3, AddressOnParent=0) for n in range(n)),
+    ),
+    "controllers": lambda n: descriptor(
+        *(item(InstanceID=n, ResourceType=6, Address=n) for n in range(n))
+    ),
+    "items of one number": lambda n: descriptor(
+        *(item(InstanceID=1, ResourceType=10) for _ in range(n))
+    ),
+    "files and disks": lambda n: descriptor(
+        references="".join(f'<File ovf:id="{n}" ovf:href="{n}"/>' for n in range(n)),
+        disks="".join(f'<Disk ovf:diskId="{n}" ovf:fileRef="{n}"/>' for n in range(n)),
+    ),
+    "systems": lambda n: "".join(
+        [descriptor().partition("<VirtualSystem")[0]]
+        + ['<VirtualSystem><VirtualHardwareSection/></VirtualSystem>'] * n
+        + ["</Envelope>"]
+    ),
+    "settings": lambda n: descriptor(
+        hardware='<vmw:Config vmw:key="k" vmw:value="v"/>' * n
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+def test_many_things_take_time_in_proportion(tmp_path: Path, crowd: str) -> None:
+    package = beside(tmp_path, CROWDS[crowd](8000))
+    started = time.monotonic()
+    outcome(package)
+    assert time.monotonic() - started < 20

@@ -1,0 +1,221 @@
+"""Manifests: every spelling in use, and digests computed while something else goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ovf.manifest import Verification, parse_manifest
+from ovf.package import Package
+from rehost.errors import DamagedInputError, InteropError, TransferError
+from rehost.report import Finding
+from tests.ovf.builders import beside, manifest, pack, said, signed_off, with_disk
+
+DISK = bytes(range(256)) * 256
+HEX = {"SHA1": "a1" * 20, "SHA256": "b2" * 32, "SHA384": "c3" * 48, "SHA512": "d4" * 64}
+GRAMMAR = "A line is 'SHA256(name)= digest', with SHA1, SHA256, SHA384 or SHA512."
+FETCH = "The file was changed or damaged on its way; fetch it again."
+WHITE_SPACE = "MAN-008 x.mf:1: white space is not as in 'SHA256(name)= digest'"
+
+
+def told(findings: tuple[Finding, ...] | list[Finding]) -> list[str]:
+    return [f"{finding.rule} {finding.location}: {finding.message}" for finding in findings]
+
+
+@pytest.mark.parametrize("algorithm", HEX)
+def test_the_standard_spelling_is_read_without_remark(algorithm: str) -> None:
+    found = parse_manifest(f"{algorithm}(a (1).vmdk)= {HEX[algorithm]}\n".encode(), "x.mf")
+    [entry] = found.entries
+    assert (entry.algorithm, entry.name, entry.digest) == (algorithm, "a (1).vmdk", HEX[algorithm])
+    assert found.findings == ()
+
+
+B2 = HEX["SHA256"]
+SPELLINGS = {
+    f"SHA256 (a) = {B2}\n": [WHITE_SPACE],
+    f"SHA256(a)={B2}\n": [WHITE_SPACE],
+    f"SHA256(a)= {B2}\r\n": ["MAN-010 x.mf:1: lines end in CR LF, not LF"],
+    f"SHA256(a)= {B2.upper()}\n": ["MAN-007 x.mf:1: digest is in upper case"],
+    f"SHA2-256(a)= {B2}\n": ["MAN-009 x.mf:1: algorithm is spelled 'SHA2-256'"],
+    f"SHA-256(a)= {B2}\n": ["MAN-009 x.mf:1: algorithm is spelled 'SHA-256'"],
+    f"sha256(a)= {B2}\n": ["MAN-009 x.mf:1: algorithm is spelled 'sha256'"],
+    f"\ufeffSHA256(a)= {B2}\n": ["MAN-010 x.mf:1: begins with a byte order mark"],
+    f"\nSHA256(a)= {B2}\n": ["MAN-010 x.mf:1: line is blank"],
+    f"SHA256(a)= {B2}": [],
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_an_odd_spelling_is_read_and_told(spelling: str) -> None:
+    found = parse_manifest(spelling.encode(), "x.mf")
+    assert [(entry.algorithm, entry.name, entry.digest) for entry in found.entries] == [
+        ("SHA256", "a", HEX["SHA256"])
+    ]
+    assert told(found.findings) == SPELLINGS[spelling]
+
+
+UNREADABLE = {
+    "SHA256(a)= \n": ("manifest line cannot be read ('SHA256(a)=')", GRAMMAR),
+    "SHA256 a b2b2\n": ("manifest line cannot be read ('SHA256 a b2b2')", GRAMMAR),
+    "MD5(a)= b2b2\n": ("manifest line cannot be read ('MD5(a)= b2b2')", GRAMMAR),
+    "SHA256(a)= xyz\n": ("manifest line cannot be read ('SHA256(a)= xyz')", GRAMMAR),
+    "SHA256(a)= b2b2\n": (
+        "SHA256 digest is of the wrong length (has 4 digits, should have 64)",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("line", UNREADABLE)
+def test_a_line_that_leaves_doubt_is_an_error_with_its_number(line: str) -> None:
+    good = f"SHA1(b)= {HEX['SHA1']}\n"
+    with pytest.raises(DamagedInputError) as caught:
+        parse_manifest((good + line).encode(), "x.ova!web.mf")
+    what, hint = UNREADABLE[line]
+    error = caught.value
+    assert (str(error), error.hint, error.exit_code) == (f"x.ova!web.mf:2: {what}", hint, 3)
+
+
+def archive(folder: Path, members: dict[str, bytes]) -> Package:
+    return Package.open(pack(folder / "x.ova", members))
+
+
+def whole(folder: Path) -> dict[str, bytes]:
+    return signed_off({"web.ovf": with_disk().encode(), "disk.vmdk": DISK})
+
+
+def verify(package: Package) -> list[Finding]:
+    verification = Verification(package)
+    verification.start()
+    return verification.finish()
+
+
+@pytest.mark.parametrize("algorithm", HEX)
+def test_digests_that_agree_leave_nothing_to_say(tmp_path: Path, algorithm: str) -> None:
+    files = {"web.ovf": with_disk().encode(), "disk.vmdk": DISK}
+    listing = {"web.mf": manifest(files, algorithm)}
+    assert verify(archive(tmp_path, {"web.ovf": files["web.ovf"], **listing, **files})) == []
+
+
+def test_a_digest_that_differs_names_the_file_and_both_digests(tmp_path: Path) -> None:
+    members = whole(tmp_path)
+    members["disk.vmdk"] = DISK[:-1] + b"!"
+    is_so = hashlib.sha256(members["disk.vmdk"]).hexdigest()
+    should = hashlib.sha256(DISK).hexdigest()
+    with pytest.raises(TransferError) as caught:
+        verify(archive(tmp_path, members))
+    assert said(caught.value, tmp_path) == (
+        "x.ova!disk.vmdk: SHA256 digest differs from the manifest"
+        f" (is {is_so}, should be {should})",
+        FETCH,
+        7,
+    )
+
+
+def test_digests_are_over_chunks_as_they_are_stored(tmp_path: Path) -> None:
+    chunks = {f"disk.vmdk.{n:09}": DISK[n * 40000 : (n + 1) * 40000] for n in range(2)}
+    text = with_disk("disk.vmdk", 'ovf:chunkSize="40000"').encode()
+    assert verify(archive(tmp_path, signed_off({"web.ovf": text, **chunks}))) == []
+
+
+def test_a_referenced_file_the_manifest_leaves_out_is_an_error(tmp_path: Path) -> None:
+    members = whole(tmp_path)
+    members["web.mf"] = manifest({"web.ovf": members["web.ovf"]})
+    findings = verify(archive(tmp_path, members))
+    expected = "MAN-005 x.ova!web.ovf:3: referenced file is not in the manifest ('disk.vmdk')"
+    assert [line.replace(f"{tmp_path}/", "") for line in told(findings)] == [expected]
+    assert [finding.severity.name for finding in findings] == ["ERROR"]
+
+
+def test_a_listed_file_the_package_lacks_is_an_error(tmp_path: Path) -> None:
+    members = whole(tmp_path)
+    members["web.mf"] += f"SHA1(gone.iso)= {HEX['SHA1']}\n".encode()
+    findings = verify(archive(tmp_path, members))
+    expected = "MAN-013 x.ova!web.mf:3: manifest lists a file that is not in the package"
+    assert [line.replace(f"{tmp_path}/", "") for line in told(findings)] == [
+        f"{expected} ('gone.iso')"
+    ]
+    assert [finding.severity.name for finding in findings] == ["ERROR"]
+
+
+def test_what_else_is_unlisted_or_listed_oddly_is_a_warning(tmp_path: Path) -> None:
+    members = whole(tmp_path)
+    line = manifest({"disk.vmdk": DISK})
+    members["web.mf"] = line + line + f"SHA1(web.mf)= {HEX['SHA1']}\n".encode()
+    members["readme"] = b"1"
+    with pytest.raises(TransferError):
+        verify(archive(tmp_path, members))
+    members["web.mf"] = line + line
+    findings = verify(archive(tmp_path, members))
+    assert [line.replace(f"{tmp_path}/", "") for line in told(findings)] == [
+        "MAN-006 x.ova!web.mf: descriptor is not in the manifest ('web.ovf')",
+        "MAN-006 x.ova!web.mf: file is not in the manifest ('readme')",
+        "MAN-011 x.ova!web.mf:2: file is listed again ('disk.vmdk', first in line 1)",
+    ]
+    assert {finding.severity.name for finding in findings} == {"WARNING"}
+
+
+def test_a_manifest_beside_a_descriptor_is_verified_too(tmp_path: Path) -> None:
+    files = {"web.ovf": with_disk().encode(), "disk.vmdk": DISK}
+    package = beside(tmp_path, with_disk(), {**files, "web.mf": manifest(files)})
+    assert verify(package) == []
+    (tmp_path / "disk.vmdk").write_bytes(b"")
+    with pytest.raises(TransferError):
+        verify(package)
+
+
+def test_a_package_without_a_manifest_has_nothing_to_verify(tmp_path: Path) -> None:
+    assert verify(beside(tmp_path, with_disk(), {"disk.vmdk": DISK})) == []
+
+
+def test_cancelling_ends_the_thread_in_the_middle_of_a_file(tmp_path: Path) -> None:
+    disk = tmp_path / "disk.vmdk"
+    with disk.open("wb") as file:
+        file.truncate(40 << 30)
+    text = with_disk()
+    listing = f"SHA256(disk.vmdk)= {HEX['SHA256']}\n".encode()
+    package = beside(tmp_path, text, {"web.mf": listing})
+    before = threading.active_count()
+    started = time.monotonic()
+    with Verification(package):
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
+    assert time.monotonic() - started < 5
+
+
+def test_an_error_in_the_thread_reaches_the_caller(tmp_path: Path) -> None:
+    package = beside(tmp_path, with_disk(), {"disk.vmdk": DISK, "web.mf": b""})
+    (tmp_path / "web.mf").write_bytes(manifest({"disk.vmdk": DISK}))
+    verification = Verification(package)
+    (tmp_path / "disk.vmdk").unlink()
+    (tmp_path / "disk.vmdk").symlink_to("/etc/passwd")
+    verification.start()
+    with pytest.raises(InteropError) as caught:
+        verification.finish()
+    assert said(caught.value, tmp_path) == (
+        "web.mf:1: names a symbolic link ('disk.vmdk')",
+        "Replace the link by the file it stands for, if you trust it.",
+        6,
+    )
+
+
+@given(st.binary(max_size=600))
+def test_any_bytes_are_a_manifest_or_an_error(content: bytes) -> None:
+    try:
+        parse_manifest(content, "x.mf")
+    except InteropError as error:
+        assert str(error).isprintable()
+
+
+@given(st.text(alphabet="SHA1256(a)= b2-\r\n\ufeff)=", max_size=300))
+def test_anything_like_a_manifest_is_one_or_an_error(text: str) -> None:
+    try:
+        parse_manifest(text.encode(), "x.mf")
+    except InteropError as error:
+        assert str(error).isprintable()

@@ -1,0 +1,339 @@
+"""Every rule, by an example that breaks it, one that keeps it, and the exact words."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ovf.cli import validate as command
+from ovf.package import Package
+from ovf.rule import Needs, Rule, all_rules
+from ovf.validate import validate
+from rehost.errors import DamagedInputError
+from tests.ovf.builders import FIXTURES, manifest, pack, signed_off, with_disk
+
+RULES = FIXTURES / "rules"
+DISK = bytes(range(256)) * 256
+DESCRIPTOR = with_disk("disk.vmdk", 'ovf:size="65536"').encode()
+WHOLE = {"web.ovf": DESCRIPTOR, "disk.vmdk": DISK}
+SIGNED = signed_off(WHOLE)
+SHA1 = "a1" * 20
+
+written = pytest.mark.parametrize(
+    "rule",
+    [rule for rule in all_rules() if rule.needs is Needs.DESCRIPTOR],
+    ids=lambda rule: rule.id,
+)
+
+
+def lines(rule: Rule, package: Package, folder: Path) -> list[str]:
+    return [
+        f"{finding.location}: {finding.severity.name.lower()}: {finding.message}".replace(
+            f"{folder}/", ""
+        )
+        for finding in rule.findings(package)
+    ]
+
+
+@written
+def test_bad_fixture_is_found_in_the_expected_words(rule: Rule) -> None:
+    folder = RULES / rule.id
+    expected = (folder / "bad.expected").read_text().splitlines()
+    assert lines(rule, Package.open(folder / "bad.ovf"), folder) == expected
+
+
+@written
+def test_good_fixture_breaks_no_rule_of_descriptors(rule: Rule) -> None:
+    assert validate(Package.open(RULES / rule.id / "good.ovf"), descriptor_only=True) == []
+
+
+def ova(**changes: bytes | None) -> Callable[[Path], Path]:
+    """Return a builder of a signed OVA with some members changed, added, or left out."""
+    members = {**SIGNED, **{name.replace("__", "."): value for name, value in changes.items()}}
+    return archive({name: value for name, value in members.items() if value is not None})
+
+
+def archive(members: dict[str, bytes], name: str = "x.ova") -> Callable[[Path], Path]:
+    return lambda folder: pack(folder / name, members)
+
+
+def in_form(form: int) -> Callable[[Path], Path]:
+    return lambda folder: pack(folder / "x.ova", SIGNED, form=form)
+
+
+def compressed(folder: Path) -> Path:
+    path = folder / "x.ova"
+    path.write_bytes(gzip.compress(pack(folder / "plain", SIGNED).read_bytes()))
+    return path
+
+
+def without_end(folder: Path) -> Path:
+    path = pack(folder / "x.ova", WHOLE)
+    path.write_bytes(path.read_bytes().rstrip(b"\0"))
+    return path
+
+
+def with_href(href: str, more: str = "") -> Callable[[Path], Path]:
+    return archive({"web.ovf": with_disk(href, more).encode()})
+
+
+def chunked(*sizes: int) -> Callable[[Path], Path]:
+    chunks = {f"disk.vmdk.{n:09}": bytes(size) for n, size in enumerate(sizes)}
+    return archive({"web.ovf": with_disk("disk.vmdk", 'ovf:chunkSize="10"').encode(), **chunks})
+
+
+def listing(text: str) -> Callable[[Path], Path]:
+    return ova(web__mf=text.encode())
+
+
+LINE = manifest({"disk.vmdk": DISK}).decode()
+OWN = manifest({"web.ovf": DESCRIPTOR}).decode()
+OTHER = hashlib.sha256(b"").hexdigest()
+TRUE = hashlib.sha256(DISK).hexdigest()
+
+CASES: dict[str, list[tuple[Callable[[Path], Path], str]]] = {
+    "PKG-003": [
+        (
+            archive({"web.ovf": DESCRIPTOR, "other.mf": b"", "disk.vmdk": DISK}),
+            "x.ova!other.mf: error: is not named after 'web.ovf'",
+        )
+    ],
+    "PKG-005": [(ova(readme=b"1"), "x.ova!readme: info: is referred to by nothing")],
+    "PKG-010": [
+        (archive(SIGNED, "x.tar"), "x.tar: error: archive is not named .ova ('.tar')"),
+    ],
+    "PKG-011": [
+        (
+            in_form(tarfile.GNU_FORMAT),
+            "x.ova!web.ovf: error: header is GNU, not USTAR\n"
+            "x.ova!web.mf: error: header is GNU, not USTAR\n"
+            "x.ova!disk.vmdk: error: header is GNU, not USTAR",
+        )
+    ],
+    "PKG-012": [
+        (
+            archive(dict(reversed(WHOLE.items()))),
+            "x.ova: error: first member is 'disk.vmdk', not the descriptor",
+        )
+    ],
+    "PKG-013": [
+        (
+            archive({"web.ovf": DESCRIPTOR, "web.cert": b"", "web.mf": b"", "disk.vmdk": DISK}),
+            "x.ova!web.cert: error: stands where 'web.mf' should be",
+        )
+    ],
+    "PKG-016": [
+        (
+            with_href("http://example.org/disk.vmdk"),
+            "x.ova!web.ovf:3: error: ovf:href is not relative ('http://example.org/disk.vmdk')",
+        )
+    ],
+    "PKG-018": [
+        (
+            archive({**WHOLE, "web.cert": b""}),
+            "x.ova!web.cert: error: signs a manifest that is missing",
+        )
+    ],
+    "PKG-020": [(without_end, "x.ova: warning: archive has no end mark")],
+    "PKG-021": [(compressed, "x.ova: warning: archive is compressed with gzip")],
+    "MAN-001": [
+        (listing("what\n"), "x.ova!web.mf:1: error: manifest line cannot be read ('what')")
+    ],
+    "MAN-004": [
+        (
+            ova(disk__vmdk=b""),
+            "x.ova!disk.vmdk: error: SHA256 digest differs from the manifest"
+            f" (is {OTHER}, should be {TRUE})",
+        )
+    ],
+    "MAN-005": [
+        (
+            listing(OWN),
+            "x.ova!web.ovf:3: error: referenced file is not in the manifest ('disk.vmdk')",
+        )
+    ],
+    "MAN-006": [
+        (
+            listing(LINE),
+            "x.ova!web.mf: warning: descriptor is not in the manifest ('web.ovf')",
+        )
+    ],
+    "MAN-007": [
+        (listing(f"SHA1(x)= {SHA1.upper()}\n"), "x.ova!web.mf:1: warning: digest is in upper case")
+    ],
+    "MAN-008": [
+        (
+            listing(f"SHA1 (x) = {SHA1}\n"),
+            "x.ova!web.mf:1: warning: white space is not as in 'SHA256(name)= digest'",
+        )
+    ],
+    "MAN-009": [
+        (
+            listing(f"SHA-1(x)= {SHA1}\n"),
+            "x.ova!web.mf:1: warning: algorithm is spelled 'SHA-1'",
+        )
+    ],
+    "MAN-010": [
+        (
+            listing(f"SHA1(x)= {SHA1}\r\n"),
+            "x.ova!web.mf:1: warning: lines end in CR LF, not LF",
+        )
+    ],
+    "MAN-011": [
+        (
+            listing(OWN + LINE + LINE),
+            "x.ova!web.mf:3: warning: file is listed again ('disk.vmdk', first in line 2)",
+        )
+    ],
+    "MAN-012": [
+        (
+            listing(OWN + LINE + f"SHA1(web.mf)= {SHA1}\n"),
+            "x.ova!web.mf:3: warning: manifest lists 'web.mf', which it should not",
+        )
+    ],
+    "MAN-013": [
+        (
+            listing(OWN + LINE + f"SHA1(x)= {SHA1}\n"),
+            "x.ova!web.mf:3: error: manifest lists a file that is not in the package ('x')",
+        )
+    ],
+    "REF-004": [
+        (
+            ova(disk__vmdk=None),
+            "x.ova!web.ovf:3: error: names a file that is not in the package ('disk.vmdk')",
+        )
+    ],
+    "REF-006": [
+        (
+            ova(disk__vmdk=b"1"),
+            "x.ova!web.ovf:3: error: ovf:size is 65536, but the file has 1 bytes",
+        ),
+        (
+            with_href("disk.vmdk", 'ovf:size="many"'),
+            "x.ova!web.ovf:3: error: ovf:size is not a whole number ('many')",
+        ),
+    ],
+    "REF-008": [
+        (
+            archive({"web.ovf": with_disk("d", 'ovf:compression="gzip"').encode(), "d": DISK}),
+            "x.ova!web.ovf:3: error: file is not compressed, which ovf:compression does not say",
+        ),
+        (
+            archive({"web.ovf": with_disk("d").encode(), "d": gzip.compress(DISK)}),
+            "x.ova!web.ovf:3: error: file is compressed with gzip,"
+            " which ovf:compression does not say",
+        ),
+        (
+            with_href("d", 'ovf:compression="rar"'),
+            "x.ova!web.ovf:3: error: ovf:compression is unknown ('rar')",
+        ),
+    ],
+    "REF-011": [
+        (chunked(10, 9, 3), "x.ova!disk.vmdk.000000001: error: chunk has 9 bytes, not 10"),
+        (chunked(10, 11), "x.ova!disk.vmdk.000000001: error: chunk has 11 bytes, not 10"),
+        (
+            with_href("d", 'ovf:chunkSize="0"'),
+            "x.ova!web.ovf:3: error: ovf:chunkSize is no size ('0')",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "number"),
+    [(rule, n) for rule, cases in CASES.items() for n in range(len(cases))],
+)
+def test_broken_packages_are_found_in_these_words(
+    identifier: str, number: int, tmp_path: Path
+) -> None:
+    [rule] = [rule for rule in all_rules() if rule.id == identifier]
+    build, expected = CASES[identifier][number]
+    assert lines(rule, Package.open(build(tmp_path)), tmp_path) == expected.splitlines()
+
+
+def test_a_whole_signed_package_breaks_no_rule(tmp_path: Path) -> None:
+    assert validate(Package.open(pack(tmp_path / "x.ova", SIGNED))) == []
+
+
+def test_manifest_and_certificate_may_come_last(tmp_path: Path) -> None:
+    members = {**WHOLE, "web.mf": SIGNED["web.mf"], "web.cert": b""}
+    assert validate(Package.open(pack(tmp_path / "x.ova", members))) == []
+
+
+def test_every_rule_has_its_examples() -> None:
+    on_disk = {folder.name for folder in RULES.iterdir()}
+    assert on_disk | CASES.keys() == {rule.id for rule in all_rules()}
+
+
+@pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.id)
+def test_every_rule_explains_itself(rule: Rule) -> None:
+    first = rule.explanation.partition("\n\n")[0]
+    assert first.endswith(".")
+    assert rule.fix.endswith(".")
+    assert rule.clause
+
+
+def test_the_command_prints_findings_with_places_and_hints(tmp_path: Path) -> None:
+    path = ova(readme=b"1")(tmp_path)
+    shown = CliRunner().invoke(command, [str(path)])
+    assert shown.exit_code == 0
+    assert shown.stdout.replace(f"{tmp_path}/", "") == (
+        "x.ova!readme: info: is referred to by nothing [PKG-005]\n"
+        "  hint: Leave the file out, or refer to it from the References.\n"
+        "x.ova!web.mf: warning: file is not in the manifest ('readme') [MAN-006]\n"
+        "  hint: Write the manifest again.\n"
+        "0 errors, 1 warning, 1 remark\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ([], 0),
+        (["--fail-on", "warning"], 1),
+        (["--fail-on", "info"], 1),
+        (["--fail-on", "never"], 0),
+        (["--descriptor-only", "--fail-on", "info"], 0),
+    ],
+)
+def test_the_exit_code_follows_the_threshold(tmp_path: Path, options: list[str], code: int) -> None:
+    path = ova(readme=b"1")(tmp_path)
+    assert CliRunner().invoke(command, [str(path), *options]).exit_code == code
+
+
+def test_errors_fail_unless_never(tmp_path: Path) -> None:
+    path = ova(disk__vmdk=b"1")(tmp_path)
+    assert CliRunner().invoke(command, [str(path)]).exit_code == 1
+    assert CliRunner().invoke(command, [str(path), "--fail-on", "never"]).exit_code == 0
+
+
+def test_json_has_a_schema_version_and_every_field(tmp_path: Path) -> None:
+    path = listing(OWN)(tmp_path)
+    shown = CliRunner().invoke(command, [str(path), "--format", "json"])
+    assert shown.exit_code == 1
+    assert json.loads(shown.stdout) == {
+        "schema_version": 1,
+        "source": str(path),
+        "findings": [
+            {
+                "rule": "MAN-005",
+                "severity": "error",
+                "message": "referenced file is not in the manifest ('disk.vmdk')",
+                "file": f"{path}!web.ovf",
+                "line": 3,
+                "hint": "Write the manifest again.",
+            }
+        ],
+    }
+
+
+def test_a_package_that_cannot_be_opened_raises(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(command, [str(tmp_path / "none.ova")])
+    assert isinstance(shown.exception, DamagedInputError)
