@@ -7,6 +7,7 @@ gzip stream are Files, so a VMDK inside an OVA is read where it lies.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -54,6 +55,8 @@ class File(Protocol):
 class LocalFile:
     """A regular file or block device of this computer, opened for reading only."""
 
+    _fd = -1
+
     def __init__(self, path: Path, *, follow: bool = True) -> None:
         """Open ``path``; with ``follow`` off, a symbolic link in its last place is refused."""
         self.name = str(path)
@@ -71,15 +74,18 @@ class LocalFile:
             ) from error
         mode = os.fstat(self._fd).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
-            os.close(self._fd)
+            self.close()
             raise RefusedError("is neither a file nor a block device", where=self.name)
         self.size = os.lseek(self._fd, 0, os.SEEK_END)
 
     def pread(self, offset: int, length: int) -> bytes:
         """Read, asking again where the kernel hands over less than it has."""
+        length = min(length, self.size - offset)
+        if length <= 0:
+            return b""
         try:
             found = os.pread(self._fd, length, offset)
-            while len(found) < length and offset + len(found) < self.size:
+            while len(found) < length:
                 more = os.pread(self._fd, length - len(found), offset + len(found))
                 if not more:
                     break
@@ -119,8 +125,8 @@ class Window:
 
     def pread(self, offset: int, length: int) -> bytes:
         """Read inside the window only."""
-        length = max(0, min(length, self.size - offset))
-        return self.inner.pread(self.offset + offset, length)
+        length = min(length, self.size - offset)
+        return b"" if length <= 0 else self.inner.pread(self.offset + offset, length)
 
     def stretches(self, offset: int, length: int) -> list[Stretch] | None:
         """Ask the file around."""
@@ -259,37 +265,58 @@ class Inflated:
 
 def read_all(file: File, most: int) -> bytes:
     """Return the whole of a small file, refusing one larger than ``most`` bytes."""
-    if file.size > most:
-        raise RefusedError(
-            f"is too large ({file.size} bytes, at most {most} are read)", where=file.name
-        )
-    return file.pread(0, file.size)
+    found = file.pread(0, most + 1)
+    if len(found) > most:
+        raise RefusedError(f"is too large (at most {most} bytes are read)", where=file.name)
+    return found
 
 
-def open_beneath(folder: Path, name: str, *, by: str) -> LocalFile:
-    """Open ``name`` below ``folder`` for a document ``by`` which names it.
-
-    The name comes from an untrusted file: absolute names, ``..``, symbolic links at any step, and
-    anything but a regular file are refused.
-    """
+def parts_beneath(name: str, *, by: str) -> list[str]:
+    """Split a name from an untrusted document ``by``, refusing one that leads out of its folder."""
     parts = name.replace("\\", "/").split("/")
-    if not name or "\0" in name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+    if not name or "\0" in name or not parts[0] or ".." in parts or ":" in parts[0]:
         raise RefusedError(
             f"names a file outside its own folder ({name!r})",
             where=by,
             hint="A package may only use files beside it; do not trust this one.",
         )
+    return parts
+
+
+def open_beneath(folder: Path, name: str, *, by: str) -> LocalFile:
+    """Open ``name`` below ``folder`` for an untrusted document ``by`` which names it.
+
+    Names that lead outside, symbolic links at any step, and anything but a regular file are
+    refused.
+    """
     path = folder
-    for part in parts:
+    for part in parts_beneath(name, by=by):
         path = path / part
-        if path.is_symlink():
+        mode = _mode(path, name, by)
+        if mode is None:
+            raise DamagedInputError(f"names a file that does not exist ({name!r})", where=by)
+        if stat.S_ISLNK(mode):
             raise RefusedError(
                 f"names a symbolic link ({name!r})",
                 where=by,
                 hint="Replace the link by the file it stands for, if you trust it.",
             )
-    if not path.exists():
-        raise DamagedInputError(f"names a file that does not exist ({name!r})", where=by)
     if not path.is_file():
         raise RefusedError(f"names something that is not a file ({name!r})", where=by)
     return LocalFile(path, follow=False)
+
+
+def _mode(path: Path, name: str, by: str) -> int | None:
+    """Return what lies at ``path``, a link not followed, or nothing if nothing does."""
+    try:
+        return path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError, UnicodeEncodeError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise DamagedInputError(
+                f"names a file by too long a name ({len(name)} characters)", where=by
+            ) from None
+        raise EnvironmentFailureError(
+            f"names a file that cannot be looked up ({name!r}: {error.strerror})", where=by
+        ) from error

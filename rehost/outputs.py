@@ -41,31 +41,37 @@ class Staging:
     def __enter__(self) -> Self:
         with writing(self.folder):
             self._made_folder = _make_folders(self.folder)
-            self._place.mkdir(exist_ok=True)
-            self._lock = os.open(self._place / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            self._lock = -1
-            raise RefusedError(
-                "another run is writing here", where=str(self.folder), hint="Wait until it ends."
-            ) from None
-        for left in self._place.iterdir():
-            if left.name != LOCK:
-                left.unlink()
+            self._lock = self._locked()
+            for left in self._place.iterdir():
+                if left.name != LOCK:
+                    left.unlink()
         return self
+
+    def _locked(self) -> int:
+        """Lock the staging folder, making it anew where its last run is just removing it."""
+        lock = self._place / LOCK
+        while True:
+            self._place.mkdir(exist_ok=True)
+            try:
+                descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            except FileNotFoundError:
+                continue
+            if not _flocked(descriptor):
+                os.close(descriptor)
+                raise RefusedError(
+                    "another run is writing here",
+                    where=str(self.folder),
+                    hint="Wait until it ends.",
+                )
+            if _same_file(descriptor, lock):
+                return descriptor
+            os.close(descriptor)
 
     def path(self, name: str) -> Path:
         """Return where to write the file that will be ``folder / name``."""
         if Path(name).name != name or name in {"", ".", "..", LOCK}:
             raise RefusedError(f"is no name for an output ({name!r})", where=str(self.folder))
-        if not self._force and os.path.lexists(self.folder / name):
-            raise RefusedError(
-                "exists already",
-                where=str(self.folder / name),
-                hint="Name another output, or pass --force to replace it.",
-            )
+        self._refuse_taken(name)
         if name not in self._names:
             self._names.append(name)
         return self._place / name
@@ -76,9 +82,19 @@ class Staging:
             for name in self._names:
                 _sync(self._place / name)
             for name in self._names:
+                self._refuse_taken(name)
+            for name in self._names:
                 (self._place / name).replace(self.folder / name)
             _sync(self.folder)
         self._made_folder = None
+
+    def _refuse_taken(self, name: str) -> None:
+        if not self._force and os.path.lexists(self.folder / name):
+            raise RefusedError(
+                "exists already",
+                where=str(self.folder / name),
+                hint="Name another output, or pass --force to replace it.",
+            )
 
     def __exit__(
         self,
@@ -129,6 +145,21 @@ def _remove_empty(folder: Path, topmost: Path) -> None:
             return
         if place == topmost:
             return
+
+
+def _flocked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _sync(path: Path) -> None:

@@ -25,6 +25,8 @@ def run(argv: Sequence[str], *, seconds: float) -> str:
         done = subprocess.run(
             argv, capture_output=True, text=True, errors="replace", timeout=seconds, check=False
         )
+    except OSError as error:
+        raise EnvironmentFailureError(f"{argv[0]} cannot be run ({error.strerror})") from error
     except subprocess.TimeoutExpired:
         raise EnvironmentFailureError(f"{argv[0]} did not end within {seconds:g} s") from None
     if done.returncode != 0:

@@ -72,11 +72,13 @@ class Report:
 
     def find(self, findings: Iterable[Finding]) -> None:
         """Add findings, keeping the first of equal ones."""
-        self.findings += [new for new in dict.fromkeys(findings) if new not in self.findings]
+        known = set(self.findings)
+        self.findings += [new for new in dict.fromkeys(findings) if new not in known]
 
     def lose(self, losses: Iterable[Loss]) -> None:
         """Add losses, keeping the first of equal ones."""
-        self.losses += [new for new in dict.fromkeys(losses) if new not in self.losses]
+        known = set(self.losses)
+        self.losses += [new for new in dict.fromkeys(losses) if new not in known]
 
     def worst(self) -> Severity | None:
         """Return the highest severity found, or nothing when there are no findings."""

@@ -11,7 +11,11 @@ from rehost.machine import Machine
 
 
 class Cause(StrEnum):
-    """How a boot ended. Everything but ``BOOTED`` is a failure of a known class."""
+    """How a boot ended. Everything but ``BOOTED`` is a failure of a known class.
+
+    A UEFI shell is no boot device (firmware starts it when nothing else starts), GRUB's is a boot
+    loader shell. A missing root file system also makes the kernel panic, and is what counts.
+    """
 
     BOOTED = "booted"
     NO_BOOT_DEVICE = "no-boot-device"
@@ -20,6 +24,7 @@ class Cause(StrEnum):
     NO_ROOT_FILE_SYSTEM = "no-root-file-system"
     EMERGENCY_SHELL = "emergency-shell"
     NOTHING_ON_SCREEN = "nothing-on-screen"
+    POWERED_OFF = "powered-off"
     EMULATOR_FAILED = "emulator-failed"
     TIMEOUT = "time-out"
 

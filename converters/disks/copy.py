@@ -139,7 +139,11 @@ def _load(cell: Cell, unit: int) -> list[Piece]:
     loaded = [*_stored(cell), *_packed(cell)]
     if not all(piece.start % unit == 0 and _ends_well(piece, unit, cell) for piece in loaded):
         loaded = [_assembled(cell, loaded)]
-    return [part for piece in sorted(loaded) for part in _without_zeros(piece, unit)]
+    return [part for piece in sorted(loaded, key=_start) for part in _without_zeros(piece, unit)]
+
+
+def _start(piece: Piece) -> int:
+    return piece.start
 
 
 def _ends_well(piece: Piece, unit: int, cell: Cell) -> bool:
@@ -175,9 +179,9 @@ def _packed(cell: Cell) -> Iterator[Piece]:
 
 
 def _together(runs: Sequence[tuple[Run, Packed]]) -> Iterator[list[tuple[Run, Packed]]]:
-    """Group packed runs that lie close behind each other in one file."""
+    """Group packed runs that lie close behind each other in one file, whatever their order."""
     batch: list[tuple[Run, Packed]] = []
-    for run, source in runs:
+    for run, source in sorted(runs, key=lambda each: (each[1].file.name, each[1].offset)):
         if batch:
             before, first = batch[-1][1], batch[0][1]
             near = before.offset <= source.offset <= before.offset + before.length + FINEST

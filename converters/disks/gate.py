@@ -6,6 +6,7 @@ a gate, which decides what such a name may mean; the format only says which name
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -27,8 +28,10 @@ class FolderGate:
         self._folder = folder
 
     def open(self, name: str, *, by: str) -> File:
-        """Open a file below the folder."""
-        return open_beneath(self._folder, name, by=by)
+        """Open a file below the folder, looked up from where the file that names it lies."""
+        beside = Path(by).parent
+        inside = beside.is_relative_to(self._folder)
+        return open_beneath(beside if inside else self._folder, name, by=by)
 
 
 class ClosedGate:
@@ -37,3 +40,15 @@ class ClosedGate:
     def open(self, name: str, *, by: str) -> File:
         """Refuse."""
         raise RefusedError(f"names another file ({name!r}), which is not allowed here", where=by)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainGate:
+    """The gate of an image below others, whose names it knows, the topmost first."""
+
+    inner: Gate
+    above: tuple[str, ...]
+
+    def open(self, name: str, *, by: str) -> File:
+        """Ask the gate of the topmost image."""
+        return self.inner.open(name, by=by)

@@ -16,6 +16,7 @@ from rehost.errors import DamagedInputError, TransferError
 from rehost.files import File
 
 SECTOR = 512
+LARGEST_DISK = 1 << 60
 
 Unpack = Callable[[bytes | memoryview], bytes]
 
@@ -115,7 +116,10 @@ def resolved(image: Image, start: int, stop: int) -> Iterator[Run]:
 
     Only packed runs may reach outside the window.
     """
-    for found in image.runs(start, min(stop, image.size)):
+    stop = min(stop, image.size)
+    if start >= stop:
+        return
+    for found in image.runs(start, stop):
         run = clipped(found, start, stop)
         if not isinstance(run.source, Parent):
             yield run

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import FileIO
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from converters.disks.gate import Gate
+from converters.disks.gate import ChainGate, Gate
 from converters.disks.image import Image
 from converters.disks.writer import Writer
 from rehost.discovery import declared
-from rehost.errors import UsageError
+from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
 from rehost.files import File
+
+RAW = "raw"
+MOST_LAYERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class DiskFormat:
 def formats() -> tuple[DiskFormat, ...]:
     """Return every disk format known; raw, which any file could be, comes last."""
     known: tuple[DiskFormat, ...] = declared("converters.disks.formats", "FORMAT")
-    return tuple(sorted(known, key=lambda each: (each.name == "raw", each.name)))
+    return tuple(sorted(known, key=lambda each: (each.name == RAW, each.name)))
 
 
 def format_named(name: str) -> DiskFormat:
@@ -69,8 +72,20 @@ def format_named(name: str) -> DiskFormat:
 
 
 def format_of(file: File) -> DiskFormat:
-    """Return the format a file is in: the first that recognises it, else raw."""
-    return next(known for known in formats() if known.recognise(file))
+    """Return the format a file is in: the first that recognises it, else raw.
+
+    A file that is named after another format is never taken for raw: it is broken.
+    """
+    found = next(known for known in formats() if known.recognise(file))
+    suffix = PurePath(file.name).suffix.lower()
+    claimed = next((known for known in formats() if suffix in known.suffixes), found)
+    if found.name == RAW and claimed is not found:
+        raise DamagedInputError(
+            f"is no {claimed.title}, though its name says so (it begins {file.pread(0, 4)!r})",
+            where=file.name,
+            hint="If it is a raw disk, such as a flat extent, rename it to end in .raw.",
+        )
+    return found
 
 
 def format_for(path: Path) -> DiskFormat:
@@ -90,3 +105,23 @@ def open_image(file: File, gate: Gate, *, format: str | None = None) -> Image:  
     """Open a disk image; the format is recognised unless it is named."""
     chosen = format_named(format) if format else format_of(file)
     return chosen.open(file, gate)
+
+
+def open_below(name: str, gate: Gate, *, by: str, format: str) -> Image:  # noqa: A002
+    """Open the image that ``by`` names as the one below it, refusing a chain without an end."""
+    if format not in {known.name for known in formats()}:
+        raise UnsupportedInputError(
+            f"the image below it has a format that is not read ({format!r})", where=by
+        )
+    above = (*gate.above, by) if isinstance(gate, ChainGate) else (by,)
+    file = gate.open(name, by=by)
+    if file.name in above:
+        raise DamagedInputError(
+            f"the chain of images below it leads to {file.name} again", where=by
+        )
+    if len(above) > MOST_LAYERS:
+        raise DamagedInputError(
+            f"the chain of images below the first is longer than {MOST_LAYERS}", where=by
+        )
+    inner = gate.inner if isinstance(gate, ChainGate) else gate
+    return open_image(file, ChainGate(inner, above), format=format)

@@ -15,7 +15,7 @@ ABSENT = -1
 ZEROED = -2
 PACKED = -3
 
-LARGEST_TABLE = 64 << 20
+LARGEST_TABLE = 32 << 20
 
 Positions = npt.NDArray[np.int64]
 
@@ -34,6 +34,14 @@ def read_table(file: File, offset: int, count: int, dtype: str, what: str) -> np
             hint="The file is cut short; copy it again.",
         )
     return np.frombuffer(file.pread(offset, length), dtype=dtype)
+
+
+def check_unshared(positions: Positions, what: str, where: str) -> None:
+    """Refuse a table that names one ``what`` twice: a small file would be an endless disk."""
+    named = np.sort(positions[positions > 0])
+    twice = np.flatnonzero(named[1:] == named[:-1])
+    if len(twice):
+        raise DamagedInputError(f"a {what} is used twice (at {named[twice[0]]})", where=where)
 
 
 def stretches(positions: Positions, step: int) -> Iterator[tuple[int, int, int]]:

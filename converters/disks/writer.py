@@ -7,6 +7,7 @@ file and keeps its tables; it moves no data itself.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -30,3 +31,11 @@ class Writer(Protocol):
 
     def finish(self) -> None:
         """Write what remains: tables, headers, the file's final length."""
+
+
+def write_whole(fd: int, content: bytes, offset: int) -> None:
+    """Write all of ``content``: a kernel may take less, and say why only when asked again."""
+    rest = memoryview(content)
+    while rest:
+        written = os.pwrite(fd, rest, offset)
+        rest, offset = rest[written:], offset + written

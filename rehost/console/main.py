@@ -1,15 +1,20 @@
 """The ``rehost`` command: finds its subcommands by entry points and gives every end its exit code.
 
 0 fine, 1 findings, losses or no boot, 2 usage, 3 damaged input, 4 unsupported input, 5 environment,
-6 refused, 7 transfer, 10 changes found by a dry run, 130 and 143 on SIGINT and SIGTERM.
+6 refused, 7 transfer, 10 changes found by a dry run, 70 a bug (with its traceback), 130 and 143 on
+SIGINT and SIGTERM, 141 when whoever read standard output has gone.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from types import FrameType
 from typing import Any, NoReturn
@@ -19,11 +24,17 @@ import click
 from rehost import __version__
 from rehost.console.progress import MODES, progress_for
 from rehost.console.settings import defaults
-from rehost.errors import InteropError
+from rehost.errors import EnvironmentFailureError, InteropError
 
 COMMANDS = "rehost.commands"
+BUG = 70
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 TERMINATED = 143
+
+
+class _ReaderGoneError(Exception):
+    """Nobody reads standard output any more."""
 
 
 class Commands(click.Group):
@@ -40,6 +51,25 @@ class Commands(click.Group):
         found = _installed().get(cmd_name)
         command: click.Command | None = found.load() if found else None
         return command
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        """Read the arguments; help is printed here."""
+        with _broken_pipe_told():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        with _broken_pipe_told():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _broken_pipe_told() -> Iterator[None]:
+    """Keep click from turning a broken pipe into exit code 1, which means findings here."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderGoneError from error
 
 
 def _installed() -> dict[str, EntryPoint]:
@@ -74,14 +104,19 @@ def rehost(ctx: click.Context, *, quiet: bool, verbose: int, progress: str) -> N
 def main() -> NoReturn:
     """Run the command line and exit."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except Exception:  # Python's own exit code for a traceback means findings here
+        traceback.print_exc()
+        code = BUG
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
         done: Any = rehost.main(
-            arguments, prog_name="rehost", standalone_mode=False, default_map=defaults()
+            arguments, prog_name="rehost", standalone_mode=False, default_map=defaults(_installed())
         )
     except InteropError as error:
         _complain(str(error), error.hint)
@@ -92,9 +127,14 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted", "")
         return INTERRUPTED
-    except BrokenPipeError:
+    except _ReaderGoneError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return TERMINATED
+        return PIPE_CLOSED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _complain("standard output cannot be written (no space left)", "")
+        return EnvironmentFailureError.exit_code
     return done if isinstance(done, int) else 0
 
 

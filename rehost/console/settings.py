@@ -6,19 +6,31 @@ Options of a command stand in a table of its name; flags and ``REHOST_*`` variab
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rehost.errors import UsageError
 
 
-def defaults(folder: Path | None = None) -> dict[str, Any]:
+def defaults(commands: Iterable[str] = (), folder: Path | None = None) -> dict[str, Any]:
     """Return the settings of a folder, by default the current one, in click's form."""
     folder = folder or Path()
-    settings = _read(folder / "rehost.toml")
+    path = folder / "rehost.toml"
+    settings = _read(path)
     if settings is None:
-        settings = (_read(folder / "pyproject.toml") or {}).get("tool", {}).get("rehost", {})
+        path = folder / "pyproject.toml"
+        settings = _table(_table(_read(path) or {}, "tool", path), "rehost", path)
+    for command in commands:
+        _table(settings, command, path)
     return _with_underscores(settings)
+
+
+def _table(settings: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    found = settings.get(name, {})
+    if not isinstance(found, dict):
+        raise UsageError(f"{name} is no table ({found!r})", where=str(path))
+    return found
 
 
 def _read(path: Path) -> dict[str, Any] | None:

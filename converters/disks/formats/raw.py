@@ -1,18 +1,13 @@
-"""Raw images: the guest's disk, byte for byte. What no other format recognises is raw.
-
-Holes of the file system (lseek's SEEK_DATA and SEEK_HOLE) are reported as zeros, so that a sparse
-terabyte costs nothing.
-"""
+"""Raw images: the guest's disk, byte for byte. What no other format recognises is raw."""
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator
 from io import FileIO
 
 from converters.disks.gate import Gate
-from converters.disks.image import SECTOR, ZERO, Facts, Run, Stored
+from converters.disks.holes import stored_runs
+from converters.disks.image import SECTOR, Facts, Run
 from converters.disks.registry import DiskFormat, Shape
 from converters.disks.writer import Place
 from rehost.files import File
@@ -30,27 +25,7 @@ class RawImage:
 
     def runs(self, start: int, stop: int) -> Iterator[Run]:
         """Yield the stretches between the file's holes."""
-        while start < stop:
-            data, hole = self._data_from(start, stop)
-            if data > start:
-                yield Run(start, data - start, ZERO)
-            if hole > data:
-                yield Run(data, hole - data, Stored(self._file, data))
-            start = max(hole, data)
-
-    def _data_from(self, start: int, stop: int) -> tuple[int, int]:
-        """Return the next stretch of data as (first, behind it), both at most ``stop``."""
-        places = self._file.stretches(start, stop - start)
-        if places is None or len(places) != 1:
-            return start, stop
-        place = places[0]
-        shift = place.offset - start
-        try:
-            data = os.lseek(place.fd, place.offset, os.SEEK_DATA)
-            hole = os.lseek(place.fd, data, os.SEEK_HOLE)
-        except OSError as error:
-            return (stop, stop) if error.errno == errno.ENXIO else (start, stop)
-        return min(max(data - shift, start), stop), min(max(hole - shift, start), stop)
+        return stored_runs(self._file, start, stop)
 
 
 class RawWriter:

@@ -9,7 +9,7 @@ from converters.disks.formats.qcow2.header import MAGIC, Header
 from converters.disks.formats.qcow2.reader import Qcow2Image
 from converters.disks.formats.qcow2.writer import CLUSTER_SIZE, Qcow2Writer
 from converters.disks.gate import Gate
-from converters.disks.registry import DiskFormat, open_image
+from converters.disks.registry import DiskFormat, open_below
 from rehost.errors import RefusedError
 from rehost.files import File
 
@@ -24,8 +24,7 @@ def _open(file: File, gate: Gate) -> Qcow2Image:
             where=file.name,
             hint="A format is never guessed here; set it: qemu-img rebase -u -F FORMAT -b FILE.",
         )
-    below = gate.open(header.backing, by=file.name)
-    parent = open_image(below, gate, format=header.backing_format)
+    parent = open_below(header.backing, gate, by=file.name, format=header.backing_format)
     return Qcow2Image(file, header, parent)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import ClassVar
 
+from converters.disks.image import LARGEST_DISK
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
@@ -77,20 +78,7 @@ class Header:
         refcounts_at, refcount_clusters, snapshots, _ = cls.BASIC.unpack_from(raw)[9:]
         if magic != MAGIC:
             raise DamagedInputError(f"no qcow2 header (found {magic!r})", where=where)
-        if version not in {2, 3}:
-            raise UnsupportedInputError(
-                f"the qcow2 image has an unknown version ({version})", where=where
-            )
-        if not 9 <= bits <= 21:
-            raise DamagedInputError(
-                f"the qcow2 cluster size is impossible (2^{bits} bytes)", where=where
-            )
-        if encryption:
-            raise UnsupportedInputError(
-                f"the qcow2 image is encrypted (method {encryption})",
-                where=where,
-                hint="Decrypt it first: qemu-img convert with --object secret.",
-            )
+        _check(version, bits, size, encryption, where)
         incompatible, length, compression = Incompatible(0), VERSION_2_LENGTH, 0
         if version == 3:
             if len(raw) < VERSION_3_LENGTH:
@@ -115,6 +103,25 @@ class Header:
         )
 
 
+def _check(version: int, bits: int, size: int, encryption: int, where: str) -> None:
+    if version not in {2, 3}:
+        raise UnsupportedInputError(
+            f"the qcow2 image has an unknown version ({version})", where=where
+        )
+    if not 9 <= bits <= 21:
+        raise DamagedInputError(
+            f"the qcow2 cluster size is impossible (2^{bits} bytes)", where=where
+        )
+    if size > LARGEST_DISK:
+        raise DamagedInputError(f"the qcow2 disk's size is impossible ({size} bytes)", where=where)
+    if encryption:
+        raise UnsupportedInputError(
+            f"the qcow2 image is encrypted (method {encryption})",
+            where=where,
+            hint="Decrypt it first: qemu-img convert with --object secret.",
+        )
+
+
 def _checked_features(features: int, where: str) -> Incompatible:
     found = Incompatible(features)
     if found & Incompatible.CORRUPT:
@@ -123,7 +130,7 @@ def _checked_features(features: int, where: str) -> Incompatible:
             where=where,
             hint="Repair a copy of it: qemu-img check -r all.",
         )
-    if unknown := found & ~KNOWN:
+    if unknown := features & ~KNOWN.value:
         names = {
             Incompatible.DATA_FILE: "an external data file",
             Incompatible.EXTENDED_L2: "extended L2 entries",

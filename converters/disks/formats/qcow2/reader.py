@@ -24,7 +24,15 @@ from converters.disks.image import (
     Stored,
 )
 from converters.disks.inflate import inflate
-from converters.disks.tables import ABSENT, PACKED, ZEROED, Positions, read_table, stretches
+from converters.disks.tables import (
+    ABSENT,
+    PACKED,
+    ZEROED,
+    Positions,
+    check_unshared,
+    read_table,
+    stretches,
+)
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
@@ -75,10 +83,16 @@ class Qcow2Image:
                 where=self._file.name,
             )
         entries = read_table(self._file, header.l1_at, needed, ">u8", "qcow2 L1 table")
-        return (entries & np.uint64(OFFSET)).astype(np.int64)
+        tables: Positions = (entries & np.uint64(OFFSET)).astype(np.int64)
+        check_unshared(tables, "qcow2 L2 table", self._file.name)
+        return tables
 
     def _table_runs(self, begin: int, at: int, start: int, stop: int) -> Iterator[Run]:
         cluster = self._header.cluster
+        if at % cluster:
+            raise DamagedInputError(
+                "a qcow2 L2 table lies at an odd place", where=f"{self._file.name} at {at}"
+            )
         first = max(0, start - begin) // cluster
         last = -(-(min(stop, self.size, begin + self._span) - begin) // cluster)
         raw = read_table(self._file, at + first * 8, last - first, ">u8", "qcow2 L2 table")

@@ -15,8 +15,9 @@ from io import FileIO
 import numpy as np
 
 from converters.disks.formats.qcow2.header import MAGIC, VERSION_3_LENGTH, Header
+from converters.disks.image import SECTOR
 from converters.disks.registry import Option, Shape
-from converters.disks.writer import Place
+from converters.disks.writer import Place, write_whole
 from rehost.errors import UsageError
 
 CLUSTER_SIZE = Option(
@@ -29,14 +30,18 @@ REFCOUNT_ORDER = 4
 REFCOUNT_SIZE = 2
 NO_TABLE = -1
 LARGEST_L1 = 32 << 20
+ONES = 1 << 20
 
 
 class Qcow2Writer:
-    """A new qcow2 image whose clusters are stored as they are."""
+    """A new qcow2 image whose clusters are stored as they are.
+
+    QEMU counts disks in sectors and forgets what is left over, so the size is rounded up to one.
+    """
 
     def __init__(self, output: FileIO, shape: Shape) -> None:
         self._fd = output.fileno()
-        self._size = shape.size
+        self._size = -(-shape.size // SECTOR) * SECTOR
         self.unit = int(shape.option(CLUSTER_SIZE))
         self._per_table = self.unit // 8
         tables = -(-shape.size // (self.unit * self._per_table))
@@ -71,16 +76,16 @@ class Qcow2Writer:
     def finish(self) -> None:
         """Write the tables, the reference counts and, last of all, the header."""
         self._finish_table()
-        os.pwrite(self._fd, self._l1.tobytes(), self.unit)
+        write_whole(self._fd, self._l1.tobytes(), self.unit)
         refcounts_at, refcount_clusters = self._write_refcounts()
         os.ftruncate(self._fd, self._next * self.unit)
-        os.pwrite(self._fd, self._header(refcounts_at, refcount_clusters), 0)
+        write_whole(self._fd, self._header(refcounts_at, refcount_clusters), 0)
 
     def _finish_table(self) -> None:
         if self._table == NO_TABLE:
             return
         at = self._next * self.unit
-        os.pwrite(self._fd, self._l2.tobytes(), at)
+        write_whole(self._fd, self._l2.tobytes(), at)
         self._l1[self._table] = at | COPIED
         self._l2[:] = 0
         self._next += 1
@@ -99,16 +104,15 @@ class Qcow2Writer:
         blocks_at, table_at = self._next * self.unit, (self._next + blocks) * self.unit
         self._write_ones(blocks_at, total)
         entries = _offsets(blocks_at, blocks, self.unit).astype(">u8")
-        os.pwrite(self._fd, entries.tobytes(), table_at)
+        write_whole(self._fd, entries.tobytes(), table_at)
         self._next = total
         return table_at, table
 
     def _write_ones(self, at: int, count: int) -> None:
-        ones = np.ones(1 << 20, dtype=">u2").tobytes()
-        left = count * REFCOUNT_SIZE
-        while left:
-            at += (written := os.pwrite(self._fd, ones[:left], at))
-            left -= written
+        ones = np.ones(ONES, dtype=">u2").tobytes()
+        stop = at + count * REFCOUNT_SIZE
+        for begin in range(at, stop, len(ones)):
+            write_whole(self._fd, ones[: stop - begin], begin)
 
     def _clusters(self, length: int) -> int:
         return -(-length // self.unit)

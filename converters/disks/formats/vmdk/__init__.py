@@ -13,11 +13,13 @@ from typing import Protocol
 from converters.disks.formats.vmdk.descriptor import LARGEST, SIGNATURE, Descriptor, Extent
 from converters.disks.formats.vmdk.sparse import MAGIC, SparseExtent
 from converters.disks.gate import Gate
-from converters.disks.image import PARENT, SECTOR, ZERO, Facts, Run, Source, Stored
+from converters.disks.holes import stored_runs
+from converters.disks.image import LARGEST_DISK, PARENT, SECTOR, ZERO, Facts, Run, Source
 from converters.disks.registry import DiskFormat
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File, read_all
 
+ESX_MAGIC = b"COWD"
 READABLE = frozenset(
     {
         "monolithicSparse",
@@ -53,8 +55,9 @@ class FlatExtent:
         self.size = size
 
     def runs(self, start: int, stop: int) -> Iterator[Run]:
-        """Yield the window that was asked for."""
-        yield Run(start, stop - start, Stored(self._file, self._offset + start))
+        """Yield the data of the file and its holes."""
+        for run in stored_runs(self._file, self._offset + start, self._offset + stop):
+            yield run._replace(start=run.start - self._offset)
 
 
 class ZeroExtent:
@@ -93,7 +96,16 @@ class VmdkImage:
 
 
 def _open(file: File, gate: Gate) -> VmdkImage:
-    if file.pread(0, 4) != MAGIC:
+    head = file.pread(0, SECTOR)
+    if head[:4] == ESX_MAGIC:
+        raise UnsupportedInputError(
+            "is a sparse extent of an ESX snapshot, which is not read",
+            where=file.name,
+            hint="Consolidate the snapshots where it was made, then export again.",
+        )
+    if not _recognise(file):
+        raise DamagedInputError(f"is no VMDK (it begins {head[:4]!r})", where=file.name)
+    if head[:4] != MAGIC:
         return _open_described(file, gate, Descriptor.parse(read_all(file, LARGEST), file.name))
     extent = SparseExtent(file)
     embedded = extent.descriptor()
@@ -113,6 +125,10 @@ def _open(file: File, gate: Gate) -> VmdkImage:
 def _open_described(file: File, gate: Gate, descriptor: Descriptor) -> VmdkImage:
     """Open the extents a descriptor names, through the gate."""
     _check(descriptor, file.name)
+    if (size := sum(extent.sectors for extent in descriptor.extents) * SECTOR) > LARGEST_DISK:
+        raise DamagedInputError(
+            f"the VMDK's capacity is impossible ({size // SECTOR} sectors)", where=file.name
+        )
     extents = [_open_extent(extent, file.name, gate) for extent in descriptor.extents]
     return VmdkImage(extents, _facts(descriptor, file, None))
 
@@ -164,7 +180,9 @@ def _facts(descriptor: Descriptor, file: File, extent: SparseExtent | None) -> F
 
 def _recognise(file: File) -> bool:
     head = file.pread(0, SECTOR)
-    return head[:4] == MAGIC or head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(SIGNATURE)
+    return head[:4] in {MAGIC, ESX_MAGIC} or head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(
+        SIGNATURE
+    )
 
 
 FORMAT = DiskFormat(

@@ -6,6 +6,7 @@ Source: VMware, "Virtual Disk Format 5.0", section "The Descriptor File"; libvmd
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 
 from rehost.errors import DamagedInputError, UnsupportedInputError
@@ -15,11 +16,15 @@ LARGEST = 1 << 20
 MOST_EXTENTS = 65_536
 NO_PARENT = "ffffffff"
 
+_CHARACTER_SET = re.compile(
+    r"utf-?8|(us-)?ascii|latin-?1|(cp|iso-8859-)\d+|gb(k|2312|18030)|big5|shift_jis|euc-(jp|kr|tw)|koi8-r"
+)
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _EXTENT = re.compile(
     r"(?P<access>RW|RDONLY|NOACCESS)\s+(?P<sectors>\d{1,18})\s+(?P<kind>[A-Z0-9]+)"
     r'(?:\s+"(?P<name>[^"]*)"(?:\s+(?P<offset>\d{1,18}))?.*)?$'
 )
-_ENTRY = re.compile(r'(?P<key>[A-Za-z][\w.]*)\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<bare>.*?))\s*$')
+_ENTRY = re.compile(r'(?P<key>[A-Za-z][\w.]*)\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<bare>.*))$')
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,10 @@ class Descriptor:
     @classmethod
     def parse(cls, raw: bytes, where: str) -> Descriptor:
         """Read a descriptor, ending at its first null byte."""
-        text = _decode(raw.split(b"\0", 1)[0], where)
+        text = _decode(raw.split(b"\0", 1)[0].removeprefix(BOM_UTF8), where)
         entries: dict[str, str] = {}
         extents: list[Extent] = []
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(_LINE_END.split(text), 1):
             content = line.strip()
             if not content or content.startswith("#"):
                 continue
@@ -87,14 +92,21 @@ def _extent(found: re.Match[str]) -> Extent:
 
 
 def _decode(raw: bytes, where: str) -> str:
-    """Decode by the encoding the descriptor declares; those of Windows code pages occur."""
-    declared = re.search(rb'^\s*encoding\s*=\s*"([\w.:-]{1,40})"', raw, re.MULTILINE)
+    """Decode by the encoding the descriptor declares; those of Windows code pages occur.
+
+    Only character sets are accepted: Python's other codecs take any amount of time for some bytes.
+    """
+    declared = re.search(rb'^[ \t]*encoding[ \t]*=[ \t]*"([\w.:-]{1,40})"', raw, re.MULTILINE)
     encoding = declared[1].decode("ascii") if declared else "utf-8"
+    name = encoding.lower().replace("windows-", "cp")
+    unknown = UnsupportedInputError(
+        f"the VMDK descriptor has an encoding that is not known ({encoding!r})", where=where
+    )
+    if not _CHARACTER_SET.fullmatch(name):
+        raise unknown
     try:
-        return raw.decode(encoding)
+        return raw.decode(name)
     except LookupError:
-        raise UnsupportedInputError(
-            f"the VMDK descriptor has an encoding that is not known ({encoding!r})", where=where
-        ) from None
-    except UnicodeDecodeError:
+        raise unknown from None
+    except UnicodeError:
         return raw.decode("latin-1")

@@ -16,9 +16,17 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from converters.disks.image import PARENT, SECTOR, ZERO, Packed, Run, Stored
-from converters.disks.inflate import inflate
-from converters.disks.tables import ABSENT, PACKED, ZEROED, Positions, read_table, stretches
+from converters.disks.image import LARGEST_DISK, PARENT, SECTOR, ZERO, Packed, Run, Stored
+from converters.disks.inflate import inflate_whole
+from converters.disks.tables import (
+    ABSENT,
+    PACKED,
+    ZEROED,
+    Positions,
+    check_unshared,
+    read_table,
+    stretches,
+)
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
@@ -94,7 +102,7 @@ class Header:
                 f"the VMDK's grain tables have an impossible size ({self.entries_per_table})",
                 where=where,
             )
-        if self.capacity > 1 << 54:
+        if self.capacity * SECTOR > LARGEST_DISK:
             raise DamagedInputError(
                 f"the VMDK's capacity is impossible ({self.capacity} sectors)", where=where
             )
@@ -116,7 +124,7 @@ class SparseExtent:
         self._span = self._grain * self.header.entries_per_table
         self._directory = self._read_directory()
         marked = bool(self.header.flags & MARKERS)
-        self._unpack = _unpack_marked if marked else _unpack_bare
+        self._unpack = partial(_unpack_marked if marked else _unpack_bare, self._grain)
 
     def descriptor(self) -> bytes:
         """Return the embedded descriptor, empty if there is none."""
@@ -138,7 +146,9 @@ class SparseExtent:
     def _read_directory(self) -> Positions:
         count = -(-self.size // self._span)
         at = self.header.directory_at * SECTOR
-        return read_table(self.file, at, count, "<u4", "grain directory").astype(np.int64)
+        directory = read_table(self.file, at, count, "<u4", "grain directory").astype(np.int64)
+        check_unshared(directory, "grain table", self.file.name)
+        return directory
 
     def _table_runs(self, table: int, at: int, start: int, stop: int) -> Iterator[Run]:
         begin = table * self._span
@@ -195,19 +205,19 @@ class SparseExtent:
         return bounds
 
 
-def _unpack_marked(length: int, stored: bytes | memoryview) -> bytes:
+def _unpack_marked(grain: int, length: int, stored: bytes | memoryview) -> bytes:
     """Inflate a grain behind its marker, which says how many bytes are stored."""
     if len(stored) < MARKER.size:
         raise ValueError("the grain marker is cut short")
     _, size = MARKER.unpack_from(stored)
     if size > len(stored) - MARKER.size:
         raise ValueError(f"its marker says {size} bytes, {len(stored) - MARKER.size} are there")
-    return _unpack_bare(length, memoryview(stored)[MARKER.size : MARKER.size + size])
+    return _unpack_bare(grain, length, memoryview(stored)[MARKER.size : MARKER.size + size])
 
 
-def _unpack_bare(length: int, stored: bytes | memoryview) -> bytes:
+def _unpack_bare(grain: int, length: int, stored: bytes | memoryview) -> bytes:
     """Inflate a grain; the one at the disk's end may hold more than the disk, never less."""
-    return inflate(stored, length, window=ZLIB)
+    return inflate_whole(stored, grain, window=ZLIB)[:length]
 
 
 def _footer(file: File, header: Header) -> Header:

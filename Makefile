@@ -1,0 +1,40 @@
+# rehost: everything a developer or a CI calls. `make` alone lists it.
+#
+# Needs Debian 12, Ubuntu 24.04 or later, with Python 3.11. What else is missing is installed when
+# root runs this, and named when somebody else does.
+
+BIN := .venv/bin
+DEMO := demo-out
+APPLIANCE := .cache/demo/appliance.ova
+
+.PHONY: help setup demo test lint types check clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+setup: ## install what is missing, once
+	@tests/support/setup
+
+demo: setup ## move a real appliance from VMware to libvirt and boot it there
+	@mkdir -p $(dir $(APPLIANCE))
+	$(BIN)/python -m tests.support.appliance vmware bios --disks 2 --nics 2 --output $(APPLIANCE)
+	$(BIN)/rehost validate $(APPLIANCE)
+	$(BIN)/rehost convert $(APPLIANCE) --to libvirt -o $(DEMO) --force --boot \
+		--report $(DEMO)/report.json
+	@echo "report: $(DEMO)/report.json"
+
+test: setup lint types check ## everything: linters, types, tests
+
+lint: setup ## style and its formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## static types
+	$(BIN)/mypy
+
+check: setup ## the tests alone; TESTS="-k word" picks some
+	$(BIN)/pytest $(TESTS)
+
+clean: ## remove what was built: appliances, the demo, the environment
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis $(DEMO)

@@ -1,0 +1,109 @@
+"""Measuring whole commands in turn, A B A B: wall and processor time, peak memory, output size."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one contestant; seconds, and bytes."""
+
+    wall: float
+    cpu: float
+    memory: int
+    output: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A command line, in steps run one after the other, and the file it leaves behind."""
+
+    name: str
+    steps: tuple[tuple[str, ...], ...]
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Medians of two contestants at one piece of work; ``ratio`` is theirs / ours in wall time."""
+
+    work: str
+    ours: Run
+    theirs: Run
+    ratio: float
+
+
+def compare(
+    work: str, ours: Contestant, theirs: Contestant, *, clean: Callable[[], None]
+) -> Comparison:
+    """Run both in turn after a warm-up, and return their medians."""
+    runs: dict[str, list[Run]] = {ours.name: [], theirs.name: []}
+    for number in range(ROUNDS + 1):
+        for contestant in (ours, theirs):
+            clean()
+            run = _run(contestant)
+            if number:
+                runs[contestant.name].append(run)
+    mine, other = _median(runs[ours.name]), _median(runs[theirs.name])
+    return Comparison(work, mine, other, other.wall / mine.wall)
+
+
+def table(comparisons: Sequence[Comparison]) -> str:
+    """Return comparisons as a table in Markdown."""
+    rows = [
+        f"| {each.work} | {each.ours.wall:.2f} s | {each.theirs.wall:.2f} s "
+        f"| **{each.ratio:.1f} x** | {each.ours.memory >> 20} MiB "
+        f"| {each.ours.output / max(each.theirs.output, 1):.2f} |"
+        for each in comparisons
+    ]
+    head = "| work | rehost | peer | ratio | peak memory | output against the peer's |"
+    return "\n".join([head, "| --- " * 6 + "|", *rows])
+
+
+def as_json(comparisons: Sequence[Comparison]) -> str:
+    """Return comparisons as JSON."""
+    return json.dumps([asdict(each) for each in comparisons], indent=2)
+
+
+def _run(contestant: Contestant) -> Run:
+    wall = cpu = 0.0
+    memory = 0
+    for step in contestant.steps:
+        began = time.perf_counter()
+        process = subprocess.Popen(step, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            said = process.stderr.read().decode(errors="replace") if process.stderr else ""
+            raise SystemExit(f"{contestant.name} failed: {' '.join(step)}\n{said}")
+        wall += time.perf_counter() - began
+        cpu += usage.ru_utime + usage.ru_stime
+        memory = max(memory, usage.ru_maxrss << 10)
+    return Run(wall, cpu, memory, contestant.output.stat().st_blocks * 512)
+
+
+def _median(runs: Sequence[Run]) -> Run:
+    return Run(
+        statistics.median(run.wall for run in runs),
+        statistics.median(run.cpu for run in runs),
+        max(run.memory for run in runs),
+        runs[-1].output,
+    )
+
+
+def program(name: str) -> str:
+    """Return the path of a program, or end the benchmark saying that it is missing."""
+    path = shutil.which(name)
+    if path is None:
+        raise SystemExit(f"{name} is needed for this benchmark")
+    return path

@@ -1,0 +1,83 @@
+"""The commands of the translation: ``inspect``, ``convert`` and ``formats``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rehost.console.output import emit_json
+
+EXISTING = click.Path(exists=True, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+allow_option = click.option(
+    "--allow",
+    "allowed",
+    type=FOLDER,
+    multiple=True,
+    help="A folder whose files a configuration may name, besides its own.",
+)
+
+
+@click.command()
+@click.argument("source", type=EXISTING)
+@json_option
+@allow_option
+def inspect(source: Path, *, as_json: bool, allowed: tuple[Path, ...]) -> None:
+    """Say what SOURCE is, and which machines it holds."""
+    from converters.show import emit_source, source_document
+    from converters.sources import open_source
+
+    opened = open_source(source, allowed=allowed)
+    if as_json:
+        emit_json(source_document(opened))
+    else:
+        emit_source(opened)
+
+
+@click.command()
+@json_option
+def formats(*, as_json: bool) -> None:
+    """Print the capability matrix: what is read, what is written, where machines can go."""
+    from converters.matrix import matrix_document, matrix_markdown
+
+    if as_json:
+        emit_json(matrix_document())
+    else:
+        click.echo(matrix_markdown(), nl=False)
+
+
+@click.command()
+@click.argument("sources", metavar="SOURCE...", type=EXISTING, nargs=-1, required=True)
+@click.option("--to", "target", metavar="TARGET", required=True, help="Where the machines go.")
+@click.option("-o", "--output", "folder", type=NEW_FOLDER, help="The folder to write into.")
+@click.option(
+    "--hardware",
+    type=click.Choice(["keep", "virtio", "safe"]),
+    default="keep",
+    show_default=True,
+    help="The source's own devices, paravirtual ones, or those every guest can drive.",
+)
+@click.option("--disk-format", metavar="FORMAT", help="The format of the disks to write.")
+@click.option("-O", "options", metavar="NAME=VALUE", multiple=True, help="A setting of the target.")
+@click.option("--report", type=NEW_FILE, help="Write the report as JSON.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and the losses; write nothing.")
+@click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 10 if there are losses.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if anything is lost.")
+@click.option("--boot", is_flag=True, help="Boot the result; exit with 1 if it does not come up.")
+@click.option("--skip-manifest", is_flag=True, help="Do not check the package's digests.")
+@click.option("--trust-disk-size", is_flag=True, help="Go by a disk's size, not the description's.")
+@click.option("--force", is_flag=True, help="Replace what is there.")
+@json_option
+@allow_option
+@click.pass_context
+def convert(ctx: click.Context, /, **asked: Any) -> None:
+    """Convert the machines of each SOURCE, disks and all, and say what was lost on the way."""
+    from converters.request import Request, run
+
+    ctx.exit(run(Request(**asked), ctx.obj))

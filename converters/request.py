@@ -1,0 +1,125 @@
+"""One call of ``rehost convert``: from what was asked to what is printed and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from converters.convert import Outcome, Wishes, convert, make_plans
+from converters.plan import Hardware
+from converters.show import emit_outcome, emit_plans, outcome_document, plans_document
+from converters.sources import open_source
+from converters.target import Target, target_named
+from rehost.console.output import emit_json, json_text
+from rehost.console.progress import ShownProgress
+from rehost.errors import EnvironmentFailureError, UsageError
+from rehost.outputs import staged, writing
+from rehost.verdict import Verdict, Verify
+
+LOSSES_FOUND = NOT_BOOTED = 1
+CHANGES_FOUND = 10
+EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The options of ``rehost convert``, as they were given."""
+
+    sources: tuple[Path, ...]
+    target: str
+    folder: Path | None
+    hardware: str
+    disk_format: str | None
+    options: tuple[str, ...]
+    report: Path | None
+    dry_run: bool
+    detailed_exitcode: bool
+    strict: bool
+    boot: bool
+    skip_manifest: bool
+    trust_disk_size: bool
+    force: bool
+    as_json: bool
+    allowed: tuple[Path, ...]
+
+    @property
+    def wishes(self) -> Wishes:
+        """What the conversion itself has to know."""
+        return Wishes(
+            target=_configured(target_named(self.target), self.options),
+            hardware=Hardware(self.hardware),
+            disk_format=self.disk_format,
+            check_manifest=not self.skip_manifest,
+            trust_disk_size=self.trust_disk_size,
+            force=self.force,
+        )
+
+
+def run(request: Request, progress: ShownProgress) -> int:
+    """Do what was asked, print the result, and return the exit code."""
+    if request.dry_run:
+        return _dry_run(request)
+    if request.folder is None:
+        raise UsageError("no output folder is named", hint="Pass -o DIR.")
+    sources = [open_source(path, allowed=request.allowed) for path in request.sources]
+    outcomes = [convert(source, request.folder, request.wishes, progress) for source in sources]
+    verdicts = list(_verdicts(outcomes, request.folder)) if request.boot else []
+    progress.close()
+    document = outcome_document(request.target, outcomes, verdicts)
+    if request.report is not None:
+        _write_report(request.report, document)
+    if request.as_json:
+        emit_json(document)
+    else:
+        emit_outcome(outcomes, verdicts)
+    lost = any(plan.losses for outcome in outcomes for plan in outcome.plans)
+    if not all(verdict.booted for verdict in verdicts):
+        return NOT_BOOTED
+    return LOSSES_FOUND if request.strict and lost else 0
+
+
+def _dry_run(request: Request) -> int:
+    sources = [open_source(path, allowed=request.allowed) for path in request.sources]
+    plans = [plan for source in sources for plan in make_plans(source, request.wishes)]
+    document = plans_document(request.target, plans)
+    if request.report is not None:
+        _write_report(request.report, document)
+    if request.as_json:
+        emit_json(document)
+    else:
+        emit_plans(plans)
+    lost = any(plan.losses for plan in plans)
+    if request.detailed_exitcode and lost:
+        return CHANGES_FOUND
+    return LOSSES_FOUND if request.strict and lost else 0
+
+
+def _verdicts(outcomes: list[Outcome], folder: Path) -> Iterator[Verdict]:
+    verify = _verifier()
+    for outcome in outcomes:
+        for plan in outcome.plans:
+            yield verify(plan.machine, folder, folder / EVIDENCE)
+
+
+def _verifier() -> Verify:
+    for point in entry_points(group="rehost.verify"):
+        verify: Verify = point.load()
+        return verify
+    raise EnvironmentFailureError("nothing is installed that can boot a machine")
+
+
+def _configured(target: Target, options: tuple[str, ...]) -> Target:
+    chosen = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals:
+            raise UsageError(f"is no NAME=VALUE ({option!r})", where="-O")
+        chosen[name] = value
+    return target.configured(chosen)
+
+
+def _write_report(path: Path, document: dict[str, object]) -> None:
+    with staged(path, force=True) as place, writing(path):
+        place.write_text(json_text(document), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The physical side, and the proof: imaging machines, booting what was made."""

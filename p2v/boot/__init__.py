@@ -1,0 +1,1 @@
+"""Booting a machine under QEMU, and judging whether it came up."""

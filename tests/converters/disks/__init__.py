@@ -1,0 +1,1 @@
+"""The disk engine's tests: QEMU's tools are the witnesses."""

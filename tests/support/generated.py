@@ -1,0 +1,98 @@
+"""What is generated from the code: the JSON schemas, and the matrix in the README.
+
+``python -m tests.support.generated`` writes them; a test compares them with what it would write.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from converters.matrix import matrix_markdown
+from rehost.console.output import SCHEMA_VERSION
+from rehost.machine import Machine
+from rehost.report import Finding, Loss
+from rehost.verdict import Verdict
+
+ROOT = Path(__file__).parents[2]
+BEGIN, END = "<!-- matrix: generated, see CONTRIBUTING.md -->", "<!-- end of matrix -->"
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+TEXTS = {"type": "array", "items": {"type": "string"}}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return every published schema by its file name."""
+    (machine, loss, finding, verdict), parts = msgspec.json.schema_components(
+        [Machine, Loss, Finding, Verdict],
+        schema_hook=lambda kind: {"type": "string"} if issubclass(kind, Path) else {},
+        ref_template="#/$defs/{name}",
+    )
+    plan = _object({"source": machine, "machine": machine, "carried": TEXTS, "losses": _list(loss)})
+    subject = _object({"machine": machine, "losses": _list(loss)})
+    report = {
+        "target": {"type": "string"},
+        "machines": _list(plan),
+        "files": TEXTS,
+        "findings": _list(finding),
+        "verdicts": _list(verdict),
+    }
+    source = {
+        "kind": {"enum": ["package", "configuration", "disk"]},
+        "path": {"type": "string"},
+        "machines": _list(subject),
+    }
+    return {
+        "machine.schema.json": _document("What `rehost inspect --json` prints", source, parts),
+        "report.schema.json": _document(
+            "The report of `rehost convert`", report, parts, required=["target", "machines"]
+        ),
+    }
+
+
+def readme(text: str) -> str:
+    """Return the README with its matrix renewed."""
+    pattern = re.escape(BEGIN) + r".*?" + re.escape(END)
+    matrix = f"{BEGIN}\n\n{matrix_markdown()}\n{END}"
+    return re.sub(pattern, lambda _: matrix, text, count=1, flags=re.DOTALL)
+
+
+def _document(
+    title: str,
+    properties: dict[str, Any],
+    parts: dict[str, Any],
+    required: list[str] | None = None,
+) -> dict[str, Any]:
+    version = {"schema_version": {"const": SCHEMA_VERSION}}
+    body = _object({**version, **properties})
+    body["required"] = ["schema_version", *(required or properties)]
+    return {"$schema": DRAFT, "title": title, **body, "$defs": parts}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(item: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": item}
+
+
+def main() -> None:
+    """Write everything that is generated."""
+    for name, schema in schemas().items():
+        text = json.dumps(schema, indent=2) + "\n"
+        (ROOT / "schemas" / name).write_text(text, encoding="utf-8")
+    path = ROOT / "README.md"
+    path.write_text(readme(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
