@@ -60,7 +60,8 @@ def load(source: Source, machine: Machine, name: str, into: DiskFormat, *, trust
     disks = []
     for number, disk in enumerate(machine.disks):
         item = _disk_item(source, disk, f"{name}-disk{number + 1}{into.suffixes[0]}", into)
-        size, lost = _agreed_size(disk, item, f"disks[{number}].size", trust=trust)
+        where = source.where(disk.file)
+        size, lost = _agreed_size(disk, item, f"disks[{number}].size", where, trust=trust)
         items.append(replace(item, size=size))
         losses += lost
         disks.append(replace(disk, file=item.name, format=into.name, size=size))
@@ -85,7 +86,9 @@ def _disk_item(source: Source, disk: Disk, name: str, into: DiskFormat) -> Item:
     return Item(name, Blank(disk.size), disk.size, into)
 
 
-def _agreed_size(disk: Disk, item: Item, path: str, *, trust: bool) -> tuple[int, list[Loss]]:
+def _agreed_size(
+    disk: Disk, item: Item, path: str, where: str, *, trust: bool
+) -> tuple[int, list[Loss]]:
     """Return the size the guest gets: the described one, which must be the disk's own.
 
     Descriptions rounded by less than a MiB are common; such a disk gets the larger size.
@@ -96,7 +99,7 @@ def _agreed_size(disk: Disk, item: Item, path: str, *, trust: bool) -> tuple[int
     if not trust and abs(said - own) >= ROUNDING:
         raise DamagedInputError(
             f"the disk has {own} bytes, its description says {said}",
-            where=disk.file or "",
+            where=where,
             hint="Correct the capacity, or pass --trust-disk-size to go by the disk.",
         )
     size = own if trust else max(own, said)

@@ -266,6 +266,8 @@ class _Places:
     def _held_by_another(self, bus: Bus, index: int, model: ControllerModel | None) -> bool:
         if (bus, index) in self.models:
             return self.models[bus, index] is not model
+        if (bus, index) in self.had_drives:
+            return False
         said = said_model(self.draft, (bus, index))
         return said is not None and has_chip(self.draft, bus, said) and said is not model
 

@@ -217,11 +217,12 @@ def _plan_boot_order(draft: Draft) -> None:
         BootDevice.NETWORK: machine.nics,
     }
     order = tuple(dict.fromkeys(one for one in machine.boot_order if present[one]))
+    every = tuple(one for one, devices in present.items() if devices)
     if order != machine.boot_order:
+        order = order or every
         why = "the machine has no such device, or it is named twice"
-        draft.change("boot_order", machine.boot_order, order, why)
-    elif not order:
-        order = tuple(one for one, devices in present.items() if devices)
-        if order:
-            draft.assume("boot_order", order, UNSAID)
+        draft.change("boot_order", machine.boot_order, order or "none", why)
+    elif not order and every:
+        order = every
+        draft.assume("boot_order", order, UNSAID)
     draft.put(boot_order=order)

@@ -90,7 +90,7 @@ def installed(board: str, *, secure_boot: bool, places: Sequence[Path] | None = 
     With ``secure_boot`` it is one that enforces it with keys enrolled, otherwise one without.
     """
     for path in _descriptions(folders() if places is None else places):
-        flash = _suitable(_read(path), board, secure_boot=secure_boot, where=str(path))
+        flash = _suitable(_read(path), board, secure_boot=secure_boot, path=path)
         if flash and _exists(flash):
             return flash
     for flash in USUAL_SECURE if secure_boot else USUAL:
@@ -117,15 +117,11 @@ def _read(path: Path) -> _Description:
             raise EnvironmentFailureError("is too large for a description", where=str(path))
         return msgspec.json.decode(path.read_bytes(), type=_Description)
     except (OSError, msgspec.MsgspecError) as error:
-        raise EnvironmentFailureError(
-            f"does not describe a firmware ({error})",
-            where=str(path),
-            hint="Repair or remove it; QEMU's docs/interop/firmware.json is its shape.",
-        ) from error
+        raise _no_description(path, error) from error
 
 
 def _suitable(
-    description: _Description, board: str, *, secure_boot: bool, where: str
+    description: _Description, board: str, *, secure_boot: bool, path: Path
 ) -> Flash | None:
     """Return the flash a description offers, if it suits the machine."""
     features = set(description.features)
@@ -145,13 +141,19 @@ def _suitable(
         code = msgspec.convert(mapping.get("executable"), _File)
         variables = msgspec.convert(mapping.get("nvram-template"), _File)
     except msgspec.ValidationError as error:
-        raise EnvironmentFailureError(
-            f"does not describe a firmware ({error})", where=where
-        ) from error
+        raise _no_description(path, error) from error
     return Flash(
         code.filename,
         variables.filename,
         code.format,
         variables.format,
         secure="requires-smm" in features,
+    )
+
+
+def _no_description(path: Path, error: Exception) -> EnvironmentFailureError:
+    return EnvironmentFailureError(
+        f"does not describe a firmware ({error})",
+        where=str(path),
+        hint="Repair or remove it; QEMU's docs/interop/firmware.json is its shape.",
     )

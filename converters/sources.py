@@ -69,6 +69,10 @@ class Source:
             return LocalFile(self.path)
         return _open_named(name, self._folders, by=str(self.path))
 
+    def where(self, name: str | None) -> str:
+        """Return what messages call a file that a machine names."""
+        return str(self.path) if name is None else self.file(name).name
+
     def image(self, disk: Disk) -> Image:
         """Open the image of a disk that is not blank."""
         assert disk.file is not None  # noqa: S101

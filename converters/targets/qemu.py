@@ -182,7 +182,7 @@ def _quoted(word: str) -> str:
 
 TARGET = Target(
     name="qemu",
-    title="QEMU, by a shell script",
+    title="QEMU shell script",
     disk_formats=("qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd"),
     abilities=Abilities(
         buses=frozenset(CHIPS),

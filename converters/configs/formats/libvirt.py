@@ -238,6 +238,7 @@ def _guest(root: Tracked, *, wide: bool) -> GuestOs | None:
     ours = root.child("metadata/rehost:guest-os")
     known = root.said("metadata/libosinfo:libosinfo/libosinfo:os/@id")
     if ours is not None:
+        root.ignore("metadata/rehost:guest-os")
         return GuestOs(
             name=ours.said("@name"),
             cim=ours.integer("@cim"),

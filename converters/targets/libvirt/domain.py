@@ -56,7 +56,7 @@ def _identity(root: etree._Element, machine: Machine) -> None:
         add(root, "uuid", machine.uuid)
     if machine.description:
         add(root, "description", machine.description)
-    if machine.guest_os is not None:
+    if machine.guest_os is not None and machine.guest_os != GuestOs():
         _guest(add(root, "metadata"), machine.guest_os)
 
 
