@@ -126,8 +126,15 @@ def writing(where: Path) -> Iterator[None]:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             hint = "Free some space, or write to another disk; nothing was left behind."
         raise EnvironmentFailureError(
-            f"cannot be written ({error.strerror})", where=str(where), hint=hint
+            f"cannot be written ({error.strerror})", where=str(_final(where)), hint=hint
         ) from error
+
+
+def _final(path: Path) -> Path:
+    """Return the name a staged file will have, for it is the one the user knows."""
+    staged_in = path.parent
+    is_staged = staged_in.name.startswith(STAGING)
+    return staged_in.parent / path.name if is_staged else path
 
 
 def _make_folders(folder: Path) -> Path | None:
