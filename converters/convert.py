@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converters.cargo import Item, load
@@ -18,7 +18,7 @@ from rehost.errors import DamagedInputError, UsageError
 from rehost.machine import Machine, properties
 from rehost.outputs import Staging, writing
 from rehost.progress import SILENT, Progress
-from rehost.report import Finding, Loss, Severity
+from rehost.report import Finding, Loss, Severity, changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,20 @@ def convert(source: Source, folder: Path, wishes: Wishes, progress: Progress = S
 
 def _plan(source: Source, subject: Subject, name: str, wishes: Wishes) -> Plan:
     loaded = load(source, subject.machine, name, wishes.into, trust=wishes.trust_disk_size)
-    machine, losses = plan(loaded.machine, wishes.target, wishes.hardware)
+    named, renamed = _named_apart(loaded.machine, name)
+    machine, losses = plan(named, wishes.target, wishes.hardware)
     kept = {disk.file for disk in machine.disks} | {drive.file for drive in machine.removables}
     cargo = tuple(item for item in loaded.items if item.name in kept)
-    all_losses = dict.fromkeys((*subject.losses, *loaded.losses, *losses))
+    all_losses = dict.fromkeys((*subject.losses, *loaded.losses, *renamed, *losses))
     return Plan(subject, machine, cargo, tuple(all_losses))
+
+
+def _named_apart(machine: Machine, name: str) -> tuple[Machine, list[Loss]]:
+    """Rename a machine whose files would be called like another's."""
+    if file_name(machine.name) == name:
+        return machine, []
+    why = "another machine of the source is called so"
+    return replace(machine, name=name), [changed("name", machine.name, name, why)]
 
 
 def _copy_verified(
