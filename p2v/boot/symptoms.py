@@ -115,5 +115,6 @@ def _line(text: str, words: re.Pattern[str]) -> _Line | None:
 def shortened(line: str, *, at: int = 0) -> str:
     """Return a line without blanks around it and, if it is long, what stands around ``at``."""
     if len(line) > LONGEST_EVIDENCE:
-        line = line[max(0, at - LONGEST_EVIDENCE // 2) :][:LONGEST_EVIDENCE]
+        start = min(at - LONGEST_EVIDENCE // 2, len(line) - LONGEST_EVIDENCE)
+        line = line[max(0, start) :][:LONGEST_EVIDENCE]
     return " ".join(line.split())

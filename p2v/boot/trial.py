@@ -184,4 +184,6 @@ async def _gone(emulator: Emulator, why: str) -> tuple[Cause, str]:
         return Cause.EMULATOR_FAILED, f"QEMU does not do as asked ({why})"
     if emulator.powered_off:
         return Cause.POWERED_OFF, "the machine switched itself off"
-    return Cause.EMULATOR_FAILED, shortened(emulator.complaint)
+    # QEMU repeats the whole option before it says what is wrong with it.
+    complaint = emulator.complaint
+    return Cause.EMULATOR_FAILED, shortened(complaint, at=len(complaint))

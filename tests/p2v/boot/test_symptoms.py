@@ -14,7 +14,7 @@ from rehost.verdict import Cause
 
 SAMPLES = [
     pytest.param(
-        "[    1.93] List of all partitions:\r\n[    1.94] No filesystem could mount root, tried:\r\n"
+        "[    1.94] No filesystem could mount root, tried: \r\n"
         "[    1.95] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"
         "\r\n[    1.96] CPU: 0 PID: 1 Comm: swapper/0 Not tainted 6.1.0-28-amd64 #1\r\n",
         Cause.NO_ROOT_FILE_SYSTEM,
