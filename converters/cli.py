@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rehost.console.output import emit_json
+from rehost.console.parameters import REGEX
 
 EXISTING = click.Path(exists=True, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -64,12 +65,28 @@ def formats(*, as_json: bool) -> None:
     help="The source's own devices, paravirtual ones, or those every guest can drive.",
 )
 @click.option("--disk-format", metavar="FORMAT", help="The format of the disks to write.")
+@click.option(
+    "--network",
+    "networks",
+    metavar="SOURCE=TARGET",
+    multiple=True,
+    help="Which of the target's networks stands for one of the source's.",
+)
 @click.option("-O", "options", metavar="NAME=VALUE", multiple=True, help="A setting of the target.")
 @click.option("--report", type=NEW_FILE, help="Write the report as JSON.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the losses; write nothing.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 10 if there are losses.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if anything is lost.")
 @click.option("--boot", is_flag=True, help="Boot the result; exit with 1 if it does not come up.")
+@click.option("--expect", metavar="REGEX", type=REGEX, help="It has booted when this is seen.")
+@click.option(
+    "--boot-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=1),
+    default=600,
+    show_default=True,
+    help="How long a machine has to come up.",
+)
 @click.option("--skip-manifest", is_flag=True, help="Do not check the package's digests.")
 @click.option("--trust-disk-size", is_flag=True, help="Go by a disk's size, not the description's.")
 @click.option("--force", is_flag=True, help="Replace what is there.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from converters.cargo import Item, load
@@ -23,11 +23,16 @@ from rehost.report import Finding, Loss, Severity, changed
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user asked for. ``disk_format`` none means the target's first choice."""
+    """What the user asked for.
+
+    ``disk_format`` none means the target's first choice; ``networks`` gives the target's names for
+    networks of the source.
+    """
 
     target: Target
     hardware: Hardware = Hardware.KEEP
     disk_format: str | None = None
+    networks: Mapping[str, str] = field(default_factory=dict)
     check_manifest: bool = True
     trust_disk_size: bool = False
     force: bool = False
@@ -108,7 +113,7 @@ def convert(source: Source, folder: Path, wishes: Wishes, progress: Progress = S
 def _plan(source: Source, subject: Subject, name: str, wishes: Wishes) -> Plan:
     loaded = load(source, subject.machine, name, wishes.into, trust=wishes.trust_disk_size)
     named, renamed = _named_apart(loaded.machine, name)
-    machine, losses = plan(named, wishes.target, wishes.hardware)
+    machine, losses = plan(named, wishes.target, wishes.hardware, wishes.networks)
     kept = {disk.file for disk in machine.disks} | {drive.file for drive in machine.removables}
     cargo = tuple(item for item in loaded.items if item.name in kept)
     all_losses = dict.fromkeys((*subject.losses, *loaded.losses, *renamed, *losses))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -102,12 +103,20 @@ def _plugged(draft: Draft, item: str, nic: Nic, networks: Mapping[str, str]) -> 
         attachment = AttachmentKind.NETWORK
         why = "make a network of that name there which reaches as far as the old one did"
         draft.change(f"{item}.attachment", nic.attachment, attachment, why)
-    network = nic.network
-    if network is not None and network in networks:
-        network = networks[network]
-        if network != nic.network:
-            draft.change(f"{item}.network", nic.network, network, "as asked")
+    network, why = _network(draft, nic.network, networks)
+    if network != nic.network:
+        draft.change(f"{item}.network", nic.network, network, why)
     return replace(nic, attachment=attachment, network=network)
+
+
+def _network(draft: Draft, said: str | None, networks: Mapping[str, str]) -> tuple[str | None, str]:
+    """Return the target's name for a network of the source, and why it is that."""
+    usual = draft.target.network
+    if said is None or said in networks:
+        return (networks[said] if said else None), "as asked"
+    if usual is None or draft.source.origin.format == draft.target.name:
+        return said, ""
+    return usual, f"{usual!r} is there; --network {shlex.quote(said)}=NAME chooses another"
 
 
 def plan_displays(draft: Draft) -> None:

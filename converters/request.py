@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -11,7 +12,7 @@ from converters.convert import Outcome, Wishes, convert, make_plans
 from converters.plan import Hardware
 from converters.show import emit_outcome, emit_plans, outcome_document, plans_document
 from converters.sources import open_source
-from converters.target import Target, target_named
+from converters.target import target_named
 from rehost.console.output import emit_json, json_text
 from rehost.console.progress import ShownProgress
 from rehost.errors import EnvironmentFailureError, UsageError
@@ -33,11 +34,14 @@ class Request:
     hardware: str
     disk_format: str | None
     options: tuple[str, ...]
+    networks: tuple[str, ...]
     report: Path | None
     dry_run: bool
     detailed_exitcode: bool
     strict: bool
     boot: bool
+    expect: re.Pattern[str] | None
+    boot_timeout: float
     skip_manifest: bool
     trust_disk_size: bool
     force: bool
@@ -48,7 +52,8 @@ class Request:
     def wishes(self) -> Wishes:
         """What the conversion itself has to know."""
         return Wishes(
-            target=_configured(target_named(self.target), self.options),
+            target=target_named(self.target).configured(_pairs(self.options, "-O")),
+            networks=_pairs(self.networks, "--network"),
             hardware=Hardware(self.hardware),
             disk_format=self.disk_format,
             check_manifest=not self.skip_manifest,
@@ -65,8 +70,8 @@ def run(request: Request, progress: ShownProgress) -> int:
         raise UsageError("no output folder is named", hint="Pass -o DIR.")
     sources = [open_source(path, allowed=request.allowed) for path in request.sources]
     outcomes = [convert(source, request.folder, request.wishes, progress) for source in sources]
-    verdicts = list(_verdicts(outcomes, request.folder)) if request.boot else []
     progress.close()
+    verdicts = list(_verdicts(outcomes, request)) if request.boot else []
     document = outcome_document(request.target, outcomes, verdicts)
     if request.report is not None:
         _write_report(request.report, document)
@@ -96,11 +101,17 @@ def _dry_run(request: Request) -> int:
     return LOSSES_FOUND if request.strict and lost else 0
 
 
-def _verdicts(outcomes: list[Outcome], folder: Path) -> Iterator[Verdict]:
+def _verdicts(outcomes: list[Outcome], request: Request) -> Iterator[Verdict]:
     verify = _verifier()
     for outcome in outcomes:
         for plan in outcome.plans:
-            yield verify(plan.machine, folder, folder / EVIDENCE)
+            yield verify(
+                plan.machine,
+                outcome.folder,
+                outcome.folder / EVIDENCE,
+                expect=request.expect,
+                seconds=request.boot_timeout,
+            )
 
 
 def _verifier() -> Verify:
@@ -110,14 +121,15 @@ def _verifier() -> Verify:
     raise EnvironmentFailureError("nothing is installed that can boot a machine")
 
 
-def _configured(target: Target, options: tuple[str, ...]) -> Target:
+def _pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
+    """Split values of the form NAME=VALUE."""
     chosen = {}
-    for option in options:
-        name, equals, value = option.partition("=")
-        if not equals:
-            raise UsageError(f"is no NAME=VALUE ({option!r})", where="-O")
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise UsageError(f"is no NAME=VALUE ({each!r})", where=option)
         chosen[name] = value
-    return target.configured(chosen)
+    return chosen
 
 
 def _write_report(path: Path, document: dict[str, object]) -> None:

@@ -58,7 +58,9 @@ class Target:
     documents express, as ``rehost.machine.properties`` spells them with ``[]`` for any index
     ("nics[].model"); all others are reported as dropped. ``documents`` writes a planned machine,
     whose disks' ``file`` are names in ``folder``. ``fit`` has the planner's last word, for the
-    limits of one target alone. ``options`` are the settings ``documents`` takes by keyword.
+    limits of one target alone. ``network`` is where adapters go whose network the user gave no
+    equal of; none keeps its name. ``options`` are the settings that ``fit`` and ``documents`` take
+    by keyword.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Target:
     carries: frozenset[str]
     documents: Callable[[Machine, Path], list[Document]]
     fit: Fit = as_it_is
+    network: str | None = None
     options: tuple[Option, ...] = ()
 
     def configured(self, chosen: Mapping[str, str]) -> Target:
@@ -84,8 +87,11 @@ class Target:
                     f"{self.name} option {name} cannot be {value!r}",
                     hint=f"It is one of {', '.join(known[name])}.",
                 )
+        if not chosen:
+            return self
         write = cast("Callable[..., list[Document]]", self.documents)
-        return replace(self, documents=partial(write, **chosen))
+        fit = cast("Callable[..., tuple[Machine, list[Loss]]]", self.fit)
+        return replace(self, documents=partial(write, **chosen), fit=partial(fit, **chosen))
 
 
 def targets() -> tuple[Target, ...]:

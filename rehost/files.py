@@ -67,7 +67,7 @@ class LocalFile:
         except FileNotFoundError:
             raise DamagedInputError("no such file", where=self.name) from None
         except OSError as error:
-            if path.is_symlink() and not follow:
+            if error.errno == errno.ELOOP and not follow:
                 raise RefusedError("is a symbolic link", where=self.name) from None
             raise EnvironmentFailureError(
                 f"cannot be opened ({error.strerror})", where=self.name
@@ -239,7 +239,8 @@ class Inflated:
             raise DamagedInputError(
                 f"gzip stream is damaged ({error})", where=f"{self.name} at {packed_at}"
             ) from error
-        packed_at += len(packed) - len(state.unconsumed_tail) - len(state.unused_data)
+        # At its end a stream may show what is left in both places, so only one may be counted.
+        packed_at += len(packed) - len(state.unused_data if state.eof else state.unconsumed_tail)
         if state.eof and self.inner.pread(packed_at, 2) == GZIP_MAGIC:
             state = zlib.decompressobj(GZIP)
         elif state.eof:

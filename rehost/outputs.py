@@ -12,7 +12,8 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,7 @@ from rehost.errors import EnvironmentFailureError, RefusedError
 
 STAGING = ".rehost-partial"
 LOCK = "lock"
+LONGEST_NAME = 255
 
 
 class Staging:
@@ -32,7 +34,7 @@ class Staging:
     def __init__(self, folder: Path, name: str, *, force: bool = False) -> None:
         """Stage files for ``folder``; ``name`` tells this set from others being made there."""
         self.folder = folder
-        self._place = folder / f"{STAGING}-{name}"
+        self._place = folder / _staging_name(name)
         self._force = force
         self._names: list[str] = []
         self._made_folder: Path | None = None
@@ -51,7 +53,8 @@ class Staging:
         """Lock the staging folder, making it anew where its last run is just removing it."""
         lock = self._place / LOCK
         while True:
-            self._place.mkdir(exist_ok=True)
+            with suppress(FileExistsError):
+                self._place.mkdir(parents=True)
             try:
                 descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             except FileNotFoundError:
@@ -152,6 +155,14 @@ def _remove_empty(folder: Path, topmost: Path) -> None:
             return
         if place == topmost:
             return
+
+
+def _staging_name(name: str) -> str:
+    """Return the staging folder's name, which must not be longer than a file's may be."""
+    full = f"{STAGING}-{name}"
+    if len(os.fsencode(full)) <= LONGEST_NAME:
+        return full
+    return f"{STAGING}-{sha256(os.fsencode(name)).hexdigest()}"
 
 
 def _flocked(descriptor: int) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 from rehost.machine import Machine
 
@@ -51,5 +52,19 @@ class Verdict:
         return self.cause is Cause.BOOTED
 
 
-Verify = Callable[[Machine, Path, Path], Verdict]
-"""Boot a machine whose files lie in the first folder; keep the evidence in the second."""
+class Verify(Protocol):
+    """Boots a converted machine: what the entry points of the group ``rehost.verify`` do."""
+
+    def __call__(
+        self,
+        machine: Machine,
+        folder: Path,
+        evidence: Path,
+        *,
+        expect: re.Pattern[str] | None,
+        seconds: float,
+    ) -> Verdict:
+        """Boot a machine whose files lie in ``folder``, and keep what was seen in ``evidence``.
+
+        It has come up when ``expect`` is seen, or what usually says so, within so many seconds.
+        """

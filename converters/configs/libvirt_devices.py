@@ -75,8 +75,8 @@ class Devices:
     """The devices of a domain; ``orders`` is what each says of its place in the boot order."""
 
     controllers: tuple[Controller, ...] = ()
-    disks: tuple[Disk, ...] = ()
-    removables: tuple[Removable, ...] = ()
+    disks: list[Disk] = field(default_factory=list)
+    removables: list[Removable] = field(default_factory=list)
     nics: tuple[Nic, ...] = ()
     displays: tuple[Display, ...] = ()
     serials: tuple[Serial, ...] = ()
@@ -160,7 +160,7 @@ def _drive(node: Tracked, found: Devices, folder: Path, losses: list[Loss]) -> N
         tray = node.said("target/@tray")
         connected = None if tray is None else tray != "open"
         _order(node, found, BootDevice(kind.value), len(found.removables))
-        found.removables += (Removable(kind, address, file, connected),)
+        found.removables.append(Removable(kind, address, file, connected))
         return
     driver = node.said("driver/@type") or "raw"
     _order(node, found, BootDevice.DISK, len(found.disks))
@@ -172,7 +172,7 @@ def _drive(node: Tracked, found: Devices, folder: Path, losses: list[Loss]) -> N
         readonly=_has(node, "readonly"),
         shareable=_has(node, "shareable"),
     )
-    found.disks += (disk,)
+    found.disks.append(disk)
 
 
 def _file(node: Tracked, folder: Path) -> str | None:
@@ -288,7 +288,7 @@ def _display(node: Tracked) -> Display:
 
 
 def _serial(node: Tracked) -> Serial:
-    node.ignore("target", "protocol", "@tty")
+    node.ignore("target", "@tty")
     kind = meaning(node, "@type", SERIALS)
     match kind:
         case SerialKind.PTY:
@@ -317,14 +317,16 @@ def _tpm(root: Tracked) -> Tpm | None:
 
 def _ignore_the_usual(root: Tracked) -> None:
     """Count as looked at what is there for the person at the screen, or for QEMU alone."""
+    if not root.children("devices/*"):
+        root.ignore("devices")
     for node in root.children("devices/console"):
-        if node.said("target/@type") in {None, "serial"}:
+        target = node.element.find("{*}target")
+        if target is None or target.get("type") in {None, "serial"}:
             node.ignore("")
     for node in root.children("devices/input"):
-        if (node.said("@type"), node.said("@bus")) in OWN_INPUTS:
+        if (node.element.get("type"), node.element.get("bus")) in OWN_INPUTS:
             node.ignore("")
     for node in root.children("devices/graphics"):
-        if node.said("@type") == "vnc":
+        if node.element.get("type") == "vnc":
             node.ignore("")
-    for node in root.children("devices/memballoon"):
-        node.ignore("")
+    root.ignore("devices/memballoon")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rehost.console.parameters import REGEX
 from rehost.machine import Firmware, Machine
 
 if TYPE_CHECKING:
@@ -20,24 +21,12 @@ EXISTING = click.Path(exists=True, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-def _compiled(
-    ctx: click.Context, parameter: click.Parameter, value: str | None
-) -> re.Pattern[str] | None:
-    """Compile a regular expression."""
-    try:
-        return re.compile(value, re.MULTILINE) if value else None
-    except re.error as error:
-        raise click.BadParameter(
-            f"{value!r} is no regular expression ({error})", ctx, parameter
-        ) from None
-
-
 @click.command()
 @click.argument("source", type=EXISTING)
 @click.option(
     "--expect",
     metavar="REGEX",
-    callback=_compiled,
+    type=REGEX,
     help="It has booted when this is seen on the serial line or the screen, and not before.",
 )
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from converters.naming import file_name
@@ -10,10 +11,15 @@ from p2v.boot.trial import boot
 from rehost.machine import Machine
 from rehost.verdict import Verdict
 
-SECONDS = 600.0
 
-
-def verify(machine: Machine, folder: Path, evidence: Path) -> Verdict:
+def verify(
+    machine: Machine,
+    folder: Path,
+    evidence: Path,
+    *,
+    expect: re.Pattern[str] | None,
+    seconds: float,
+) -> Verdict:
     """Boot a machine whose files lie in ``folder``, on the nearest hardware QEMU has.
 
     The evidence goes to a folder of the machine's name in ``evidence``, replacing what an earlier
@@ -25,6 +31,7 @@ def verify(machine: Machine, folder: Path, evidence: Path) -> Verdict:
         found.disks,
         media=found.media,
         evidence=evidence / file_name(machine.name),
-        timeout=SECONDS,
+        timeout=seconds,
+        expect=expect,
         force=True,
     )

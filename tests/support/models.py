@@ -83,7 +83,9 @@ def built(parts: list[tuple[str, int, int]], parent: ModelImage | None) -> Model
             case _:
                 return ZERO if kind == "zero" else PARENT
 
-    made = tuple(Run(start, length, source(length, *rest)) for start, length, *rest in runs)
+    made = tuple(
+        Run(start, length, source(length, kind, at, size)) for start, length, kind, at, size in runs
+    )
     return ModelImage(made, len(content), parent, bytes(content))
 
 

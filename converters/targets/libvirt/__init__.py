@@ -5,18 +5,18 @@ knowledge base.
 
 Decisions, where the format leaves more than one way:
 
-- The domain is for KVM, as on every host that is meant to run machines. Where there is none, the
-  option ``domain=qemu`` writes the same for emulation. It does not depend on the host that
-  converts, so that the same input gives the same document anywhere.
+- The domain is for KVM, as on every host that is meant to run machines, unless the computer that
+  converts has none: there it is for emulation, which is reported as assumed. The option ``domain``
+  says it outright, so that the document does not depend on where it is written.
 - The processor is ``host-model`` unless the source names one: QEMU's own default lacks what
   today's guests are built for.
 - UEFI is asked for by ``firmware='efi'``, with secure boot on or off but never left open; libvirt
   then finds the loader and makes the variable store from the host's firmware descriptions.
 - The order of booting is given by drive and adapter, not by class: only so can a second disk be
   booted from.
-- Networks keep their names, for a definition that names the wrong network works wrongly, and one
-  that names a missing network says so. A NIC whose network is not known gets ``default``.
-  Behind NAT it gets QEMU's own (``type='user'``), which needs no network on the host.
+- Networks of other hypervisors do not exist here, so their adapters go to ``default``, the network
+  libvirt comes with; the user can name others. Behind NAT an adapter gets QEMU's own network
+  (``type='user'``), which needs none on the host.
 - Every machine gets a display on VNC (of this host only) and a serial console, for without them
   a machine that does not come up cannot be looked at. Both are reported as assumed.
 - What the guest is stays in the metadata: under libosinfo's name for virt-manager and its kin,
@@ -29,7 +29,7 @@ from converters.configs.libvirt_words import NICS, SCSI_MODELS, SOUNDS, USB_MODE
 from converters.disks.registry import Option
 from converters.target import Abilities, Target
 from converters.targets.libvirt.domain import documents
-from converters.targets.libvirt.fit import fit
+from converters.targets.libvirt.fit import AUTO, fit
 from rehost.machine import AttachmentKind, Bus, ControllerModel, NicModel
 
 QEMU_CANNOT = frozenset({NicModel.IGB, NicModel.VMXNET, NicModel.VMXNET2, NicModel.XEN})
@@ -79,11 +79,12 @@ TARGET = Target(
     carries=frozenset(CARRIES.split()),
     documents=documents,
     fit=fit,
+    network="default",
     options=(
         Option(
             name="domain",
-            choices=("kvm", "qemu"),
-            meaning="what runs it: kvm, or qemu where the host has no KVM",
+            choices=(AUTO, "kvm", "qemu"),
+            meaning="what runs it: kvm, qemu (emulation), or what the computer that converts has",
         ),
     ),
 )

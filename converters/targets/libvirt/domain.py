@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from lxml import etree
@@ -16,19 +15,19 @@ from converters.configs.libvirt_words import (
     first_words,
 )
 from converters.configs.osinfo import osinfo_of
+from converters.naming import file_name
 from converters.target import Document
 from converters.targets.libvirt.devices import add_devices
 from converters.targets.libvirt.elements import add
+from converters.targets.libvirt.fit import AUTO, domain_type
 from rehost.machine import Cpu, Firmware, GuestOs, Machine
 
 KIB = 1024
-UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-LONGEST_NAME = 200
 
 
-def documents(machine: Machine, folder: Path, *, domain: str = "kvm") -> list[Document]:
+def documents(machine: Machine, folder: Path, *, domain: str = AUTO) -> list[Document]:
     """Write the domain XML; the disks lie in ``folder``, which it names as an absolute path."""
-    root = etree.Element("domain", type=domain)
+    root = etree.Element("domain", type=domain_type(domain))
     _identity(root, machine)
     _power(root, machine)
     _os(root, machine)
@@ -43,11 +42,6 @@ def documents(machine: Machine, folder: Path, *, domain: str = "kvm") -> list[Do
     etree.indent(root)
     content = etree.tostring(root, encoding="unicode") + "\n"
     return [Document(f"{file_name(machine.name)}.xml", content)]
-
-
-def file_name(name: str) -> str:
-    """Return a machine's name in the characters every file system takes."""
-    return UNSAFE.sub("-", name)[:LONGEST_NAME].strip("-.") or "machine"
 
 
 def _identity(root: etree._Element, machine: Machine) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from converters.configs.libvirt_words import CPU_MODES, NESTED_FEATURES
 from converters.draft import shown
+from converters.host import has_kvm
 from converters.targets.libvirt.processors import FEATURES, MODELS
 from rehost.machine import (
     AttachmentKind,
@@ -38,12 +39,24 @@ MOST_HEADS = 16
 KIB = 1 << 10
 MIB = 1 << 20
 PICTURE_MEMORY = (1 * MIB, 256 * MIB)
+AUTO = "auto"
+EMULATION = "qemu"
 UNSAID = "the source does not say"
 
 
-def fit(machine: Machine) -> tuple[Machine, list[Loss]]:
+def domain_type(domain: str) -> str:
+    """Return libvirt's word for what runs the domain."""
+    if domain != AUTO:
+        return domain
+    return "kvm" if has_kvm() else EMULATION
+
+
+def fit(machine: Machine, *, domain: str = AUTO) -> tuple[Machine, list[Loss]]:
     """Return ``machine`` as libvirt takes it, and what that changes."""
     losses: list[Loss] = []
+    if domain == AUTO and domain_type(AUTO) == EMULATION:
+        why = "this computer has no KVM; -O domain=kvm writes it for one that has"
+        losses.append(assumed("domain type", EMULATION, why))
     machine = _legible(machine, "", losses)
     machine = replace(
         machine,
@@ -169,7 +182,7 @@ def _nic(item: str, nic: Nic, losses: list[Loss]) -> Nic:
             why = f"{UNSAID}; it is the network libvirt comes with"
             losses.append(assumed(f"{item}.network", "default", why))
             return replace(nic, network="default")
-        case AttachmentKind.NETWORK:
+        case AttachmentKind.NETWORK if network != "default":
             why = "the host must have a libvirt network of this name"
             losses.append(assumed(f"{item}.network", str(network), why))
     return nic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import subprocess
 import sys
 import threading
@@ -245,13 +246,55 @@ def test_converting_leaves_no_thread_and_no_file_open(tmp_path: Path) -> None:
     assert open_files() == descriptors
 
 
+SLOW = """
+import sys, time
+from functools import partial
+from pathlib import Path
+from converters.disks.image import Facts, Packed, Run
+from rehost.outputs import staged
+from tests.support.images import ours
+from tests.support.models import Memory, ModelImage
+
+def unpack(stored):
+    print("unpacking", flush=True)
+    time.sleep(0.2)
+    return bytes([1]) * 65536
+
+file = Memory(bytes(1000))
+runs = tuple(Run(at, 65536, Packed(file, 0, 1000, unpack)) for at in range(0, 1 << 28, 65536))
+with staged(Path(sys.argv[1]) / "disk.raw") as path:
+    ours(ModelImage(runs, 1 << 28, None, b""), path, "raw")
+"""
+
+
+def test_an_interruption_ends_every_thread_soon_and_leaves_nothing(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "unpacking\n"
+    assert list(tmp_path.iterdir()) != []
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - began < 20
+    assert said.endswith("KeyboardInterrupt\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+# VmHWM, for ru_maxrss begins at what the process that forked had in memory.
 MEASURED = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 from tests.support.images import opened, ours
 began = time.monotonic()
 ours(opened(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic() - began)
+seconds = time.monotonic() - began
+status = Path("/proc/self/status").read_text().splitlines()
+print(next(line.split()[1] for line in status if line.startswith("VmHWM:")), seconds)
 """
 
 

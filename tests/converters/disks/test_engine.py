@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -108,7 +109,7 @@ def test_copying_gives_the_content_with_runs_over_many_cells(
 @given(image=model_images(), unit=st.sampled_from([4096, 65536, 2 << 20]))
 def test_cells_ascend_and_hold_every_run_with_data(image: ModelImage, unit: int) -> None:
     reached = 0
-    held = set()
+    held: set[int] = set()
     for cell in cells(image, unit):
         assert cell.start % unit == 0
         assert cell.start >= reached
@@ -151,10 +152,10 @@ def test_the_last_bytes_of_a_parent_end_where_the_parent_ends(shift: int) -> Non
 
 def test_a_short_write_is_finished(tmp_path: Path) -> None:
     image = built([("stored", 300_000, 7), ("packed", 100_000, 8)], None)
-    real = engine.os.pwritev
+    real = os.pwritev
 
     def stingy(fd: int, buffers: list[memoryview], offset: int) -> int:
         return real(fd, [buffers[0][:777]], offset)
 
-    with patch.object(engine.os, "pwritev", stingy):
+    with patch("os.pwritev", stingy):
         assert copied(image, 4096) == image.content

@@ -70,7 +70,7 @@ def test_what_a_conversion_left_is_verified(tmp_path: Path) -> None:
         firmware=Firmware.UEFI,
         disks=(Disk(file="web.raw", format="raw"),),
     )
-    verdict = verify(machine, tmp_path, tmp_path / "evidence")
+    verdict = verify(machine, tmp_path, tmp_path / "evidence", expect=None, seconds=300)
     assert (verdict.cause, verdict.evidence) == (Cause.BOOTED, "rehost login:")
     assert verdict.serial_log == tmp_path / "evidence" / "web-1" / "serial.log"
-    assert verify(machine, tmp_path, tmp_path / "evidence").booted
+    assert verify(machine, tmp_path, tmp_path / "evidence", expect=None, seconds=300).booted

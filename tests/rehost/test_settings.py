@@ -1,0 +1,71 @@
+"""Settings from files, in click's form, and the words for those that make no sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rehost.console.settings import defaults
+from rehost.errors import UsageError
+
+
+def error_of(folder: Path, commands: tuple[str, ...] = ()) -> str:
+    with pytest.raises(UsageError) as caught:
+        defaults(commands, folder)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_no_file_means_no_settings(tmp_path: Path) -> None:
+    assert defaults((), tmp_path) == {}
+    assert defaults((), tmp_path / "none") == {}
+    (tmp_path / "file").touch()
+    assert defaults((), tmp_path / "file") == {}
+
+
+def test_options_are_named_as_on_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "rehost.toml").write_text(
+        'progress = "plain"\n[validate]\nfail-on = "error"\n[disk.convert]\ndry-run = true\n'
+    )
+    assert defaults(("validate", "disk"), tmp_path) == {
+        "progress": "plain",
+        "validate": {"fail_on": "error"},
+        "disk": {"convert": {"dry_run": True}},
+    }
+
+
+def test_a_project_may_hold_them_and_a_file_of_their_own_wins(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.rehost]\nprogress = "json"\n')
+    assert defaults((), tmp_path) == {"progress": "json"}
+    (tmp_path / "rehost.toml").write_text("quiet = true\n")
+    assert defaults((), tmp_path) == {"quiet": True}
+
+
+@pytest.mark.parametrize("text", ["", "[project]\nname = 'x'\n", "[tool.other]\na = 1\n"])
+def test_a_project_without_them_means_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert defaults((), tmp_path) == {}
+
+
+def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text("tool = 5\n")
+    assert error_of(tmp_path) == f"{path}: tool is no table (5)"
+    path.write_text("tool.rehost = 'x'\n")
+    assert error_of(tmp_path) == f"{path}: rehost is no table ('x')"
+    path.write_text("[tool.rehost]\nconvert = [1]\n")
+    assert error_of(tmp_path, ("convert",)) == f"{path}: convert is no table ([1])"
+
+
+def test_what_is_no_toml_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rehost.toml"
+    path.write_text("a = \n")
+    assert error_of(tmp_path) == f"{path}: is no TOML (Invalid value (at line 1, column 5))"
+    path.write_bytes(b"\xff")
+    assert error_of(tmp_path).startswith(
+        f"{path}: is no TOML ('utf-8' codec can't decode byte 0xff"
+    )
+    path.unlink()
+    path.mkdir()
+    assert error_of(tmp_path) == f"{path}: cannot be read (Is a directory)"
