@@ -103,18 +103,22 @@ def _plugged(draft: Draft, item: str, nic: Nic, networks: Mapping[str, str]) -> 
         attachment = AttachmentKind.NETWORK
         why = "make a network of that name there which reaches as far as the old one did"
         draft.change(f"{item}.attachment", nic.attachment, attachment, why)
-    network, why = _network(draft, nic.network, networks)
+    network, why = _network(draft, nic, networks)
     if network != nic.network:
         draft.change(f"{item}.network", nic.network, network, why)
     return replace(nic, attachment=attachment, network=network)
 
 
-def _network(draft: Draft, said: str | None, networks: Mapping[str, str]) -> tuple[str | None, str]:
-    """Return the target's name for a network of the source, and why it is that."""
-    usual = draft.target.network
+def _network(draft: Draft, nic: Nic, networks: Mapping[str, str]) -> tuple[str | None, str]:
+    """Return the target's name for a network of the source, and why it is that.
+
+    One that led nowhere, or to a certain interface, keeps its name rather than lead elsewhere.
+    """
+    said, usual = nic.network, draft.target.network
     if said is None or said in networks:
         return (networks[said] if said else None), "as asked"
-    if usual is None or draft.source.origin.format == draft.target.name:
+    plain = nic.attachment in {None, AttachmentKind.NETWORK}
+    if usual is None or not plain or draft.source.origin.format == draft.target.name:
         return said, ""
     return usual, f"{usual!r} is there; --network {shlex.quote(said)}=NAME chooses another"
 
@@ -172,10 +176,8 @@ def plan_serials(draft: Draft) -> None:
         elif serial.kind not in HERE:
             why = "what it was connected to is on the old host"
             draft.change(f"{item}.kind", serial.kind, SerialKind.PTY, why)
-        else:
-            serials.append(replace(serial, target=None))
-            continue
-        serials.append(replace(serial, kind=SerialKind.PTY, target=None))
+        kind = serial.kind if serial.kind in HERE else SerialKind.PTY
+        serials.append(replace(serial, kind=kind, target=None))
         if serial.target is not None:
             draft.drop(f"{item}.target", serial.target, "it is a place on the old host")
     draft.put(serials=tuple(serials))

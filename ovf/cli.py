@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import msgspec
 
-from ovf.package import Package
-from ovf.validate import validate as findings_of
+from rehost.console.output import json_text
 from rehost.report import Finding, Severity
 
-SCHEMA_VERSION = 1
 THRESHOLDS = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.INFO}
 
 
@@ -38,9 +35,15 @@ def validate(source: Path, form: str, fail_on: str, *, descriptor_only: bool) ->
 
     SOURCE is an .ova, an .ovf or a folder that holds one. Findings go to standard output.
     """
+    from ovf.package import Package
+    from ovf.validate import validate as findings_of
+
     package = Package.open(source)
     findings = findings_of(package, descriptor_only=descriptor_only)
-    click.echo(as_json(source, findings) if form == "json" else as_text(findings))
+    if form == "json":
+        click.echo(as_json(source, findings), nl=False)
+    else:
+        click.echo(as_text(findings))
     threshold = THRESHOLDS.get(fail_on)
     if threshold is not None and any(finding.severity >= threshold for finding in findings):
         raise SystemExit(1)
@@ -60,7 +63,6 @@ def as_text(findings: list[Finding]) -> str:
 def as_json(source: Path, findings: list[Finding]) -> str:
     """Return findings as one JSON document."""
     document = {
-        "schema_version": SCHEMA_VERSION,
         "source": str(source),
         "findings": [
             {
@@ -74,7 +76,7 @@ def as_json(source: Path, findings: list[Finding]) -> str:
             for finding in findings
         ],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return json_text(document)
 
 
 def _count(findings: list[Finding]) -> str:

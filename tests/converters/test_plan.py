@@ -321,6 +321,23 @@ def test_no_serial_port_reaches_into_the_new_host() -> None:
     ]
 
 
+def test_a_network_nobody_named_becomes_the_one_libvirt_comes_with() -> None:
+    nic = Nic(NicModel.E1000, network="VM Network", attachment=AttachmentKind.NETWORK)
+    after, said = planned(machine(nics=(nic,), boot_order=(BootDevice.NETWORK,)))
+    assert [each.network for each in after.nics] == ["default"]
+    assert said == [
+        "changed nics[0].network: VM Network -> default "
+        "('default' is there; --network 'VM Network'=NAME chooses another)"
+    ]
+
+
+def test_a_network_of_another_libvirt_keeps_its_name() -> None:
+    nic = Nic(NicModel.E1000, network="office", attachment=AttachmentKind.NETWORK)
+    source = machine(nics=(nic,), boot_order=(BootDevice.NETWORK,))
+    after, _ = planned(replace(source, origin=Origin("libvirt", "web.xml")))
+    assert [each.network for each in after.nics] == ["office"]
+
+
 def test_networks_get_the_names_asked_for() -> None:
     nics = (
         Nic(NicModel.E1000, network="VM Network", attachment=AttachmentKind.NETWORK),
@@ -449,5 +466,6 @@ def test_planned_drives_hang_in_places_of_their_own(source: Machine, hardware: H
 @given(machines, st.sampled_from(Hardware))
 def test_planning_a_planned_machine_changes_nothing(source: Machine, hardware: Hardware) -> None:
     after, _ = plan(source, LIBVIRT, hardware)
-    again, _ = plan(after, LIBVIRT, hardware)
+    networks = {nic.network: nic.network for nic in after.nics if nic.network}
+    again, _ = plan(after, LIBVIRT, hardware, networks)
     assert again == after
