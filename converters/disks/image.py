@@ -18,7 +18,7 @@ from rehost.files import File
 SECTOR = 512
 LARGEST_DISK = 1 << 60
 
-Unpack = Callable[[bytes | memoryview], bytes]
+Unpack = Callable[[bytes | memoryview], bytes | bytearray]
 
 
 class Stored(NamedTuple):
@@ -146,7 +146,7 @@ def _clip_packed(runs: Iterator[Run], start: int, stop: int) -> Iterator[Run]:
         )
 
 
-def _unpack_part(unpack: Unpack, part: slice, packed: bytes | memoryview) -> bytes:
+def _unpack_part(unpack: Unpack, part: slice, packed: bytes | memoryview) -> bytes | bytearray:
     return unpack(packed)[part]
 
 
@@ -162,7 +162,7 @@ def fetch(source: Stored, length: int) -> bytes:
     return found
 
 
-def unpack(source: Packed, length: int, stored: bytes | memoryview) -> bytes:
+def unpack(source: Packed, length: int, stored: bytes | memoryview) -> bytes | bytearray:
     """Unpack a run of ``length`` bytes from what is stored, naming the place if it is damaged."""
     try:
         plain = source.unpack(stored)

@@ -8,6 +8,7 @@ SIGINT and SIGTERM, 141 when whoever read standard output has gone.
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
@@ -31,6 +32,7 @@ BUG = 70
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 TERMINATED = 143
+GARBAGE = 100_000
 
 
 class _ReaderGoneError(Exception):
@@ -104,6 +106,7 @@ def rehost(ctx: click.Context, *, quiet: bool, verbose: int, progress: str) -> N
 def main() -> NoReturn:
     """Run the command line and exit."""
     signal.signal(signal.SIGTERM, _terminate)
+    gc.set_threshold(GARBAGE)  # runs and pieces by the million make no cycles
     try:
         code = run(sys.argv[1:])
     except Exception:  # Python's own exit code for a traceback means findings here

@@ -10,7 +10,7 @@ from functools import partial
 from hypothesis import strategies as st
 
 from converters.disks.image import PARENT, ZERO, Facts, Image, Packed, Run, Source, Stored
-from converters.disks.inflate import inflate_whole
+from converters.disks.inflate import inflate_zlib
 from rehost.files import Stretch
 
 KINDS = ("stored", "packed", "zero", "parent")
@@ -51,8 +51,8 @@ class ModelImage:
                 yield run
 
 
-def _inflate(length: int, stored: bytes | memoryview) -> bytes:
-    return inflate_whole(stored, length, window=15)
+def _inflate(length: int, stored: bytes | memoryview) -> bytes | bytearray:
+    return inflate_zlib(stored, length, most=length)
 
 
 def built(parts: list[tuple[str, int, int]], parent: ModelImage | None) -> ModelImage:

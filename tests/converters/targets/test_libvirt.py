@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from converters.naming import file_name
 from converters.plan import Hardware, plan
 from converters.target import target_named
-from converters.targets.libvirt.domain import file_name
 from rehost.errors import RefusedError, UsageError
 from rehost.machine import (
     Address,

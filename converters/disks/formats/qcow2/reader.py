@@ -40,7 +40,6 @@ OFFSET = 0x00FF_FFFF_FFFF_FE00
 COMPRESSED = 1 << 62
 READS_ZERO = 1
 DEFLATE = 0
-ANY_WINDOW = -15
 
 Entries = npt.NDArray[np.uint64]
 
@@ -129,7 +128,9 @@ class Qcow2Image:
         offset = entry & ((1 << shift) - 1)
         sectors = ((entry & (COMPRESSED - 1)) >> shift) + 1
         stored = sectors * SECTOR - offset % SECTOR
-        return Packed(self._file, offset, stored, partial(self._unpack, length))
+        return Packed(
+            self._file, offset, stored, partial(self._unpack, self._header.cluster, length)
+        )
 
 
 def _positions(entries: Entries) -> Positions:
@@ -140,7 +141,9 @@ def _positions(entries: Entries) -> Positions:
     return positions
 
 
-def _unpacker(compression: int, where: str) -> Callable[[int, bytes | memoryview], bytes]:
+def _unpacker(
+    compression: int, where: str
+) -> Callable[[int, int, bytes | memoryview], bytes | bytearray]:
     if compression == DEFLATE:
         return _inflate
     raise UnsupportedInputError(
@@ -148,8 +151,9 @@ def _unpacker(compression: int, where: str) -> Callable[[int, bytes | memoryview
     )
 
 
-def _inflate(length: int, stored: bytes | memoryview) -> bytes:
-    return inflate(stored, length, window=ANY_WINDOW)
+def _inflate(cluster: int, length: int, stored: bytes | memoryview) -> bytes | bytearray:
+    """Inflate a cluster; the one at the disk's end may hold more than the disk."""
+    return inflate(stored, length, most=cluster)
 
 
 def _facts(header: Header) -> Facts:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from converters.disks.image import LARGEST_DISK, PARENT, SECTOR, ZERO, Packed, Run, Stored
-from converters.disks.inflate import inflate_whole
+from converters.disks.inflate import inflate_zlib
 from converters.disks.tables import (
     ABSENT,
     PACKED,
@@ -38,7 +38,6 @@ TRAILING = 1 << 20
 ZEROED_ENTRY = 1
 MARKER = struct.Struct("<QI")
 SLACK = 1024
-ZLIB = 15
 
 NEWLINE_TEST = 1 << 0
 ZEROED_GRAINS = 1 << 2
@@ -205,7 +204,7 @@ class SparseExtent:
         return bounds
 
 
-def _unpack_marked(grain: int, length: int, stored: bytes | memoryview) -> bytes:
+def _unpack_marked(grain: int, length: int, stored: bytes | memoryview) -> bytes | bytearray:
     """Inflate a grain behind its marker, which says how many bytes are stored."""
     if len(stored) < MARKER.size:
         raise ValueError("the grain marker is cut short")
@@ -215,9 +214,9 @@ def _unpack_marked(grain: int, length: int, stored: bytes | memoryview) -> bytes
     return _unpack_bare(grain, length, memoryview(stored)[MARKER.size : MARKER.size + size])
 
 
-def _unpack_bare(grain: int, length: int, stored: bytes | memoryview) -> bytes:
+def _unpack_bare(grain: int, length: int, stored: bytes | memoryview) -> bytes | bytearray:
     """Inflate a grain; the one at the disk's end may hold more than the disk, never less."""
-    return inflate_whole(stored, grain, window=ZLIB)[:length]
+    return inflate_zlib(stored, length, most=grain)
 
 
 def _footer(file: File, header: Header) -> Header:
