@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
+from converters.sas import world_wide_name
 from rehost.errors import UnsupportedInputError
 from rehost.machine import (
     Address,
@@ -104,6 +105,7 @@ class Placed(NamedTuple):
     address: Address
     serial: str | None
     source: str | None
+    wwn: str | None = None
 
 
 def escaped(value: str) -> str:
@@ -168,7 +170,9 @@ def _hard_disks(
         found = disks[number] if number < len(disks) else None
         source = _source(found, discard=discard) if found else _blank(machine, disk)
         device = Device(BootDevice.DISK, number)
-        yield Placed(device, disk.address or next(free), disk.serial, source)
+        address = disk.address or next(free)
+        wwn = world_wide_name(machine, address)
+        yield Placed(device, address, disk.serial, source, wwn)
 
 
 def _removables(
@@ -195,7 +199,7 @@ def _source(drive: Drive, *, discard: bool) -> str:
         raise UnsupportedInputError(
             f"QEMU does not read {drive.format} disks",
             where=drive.path,
-            hint="Convert it: rehost disk convert SOURCE DEST.qcow2",
+            hint="Convert the machine: rehost convert --to qemu.",
         )
     layers = [f"driver={DRIVERS[drive.format]}"]
     file = "file."
@@ -284,6 +288,8 @@ def _drive(drive: Placed, board: str, order: Mapping[Device, int]) -> list[str]:
         words.append(f"drive={name}")
     if drive.serial and drive.address.bus is not Bus.NVME:
         words.append(f"serial={escaped(drive.serial)}")
+    if drive.wwn:
+        words.append(f"wwn=0x{drive.wwn}")
     place = order.get(drive.device)
     if place is not None and drive.address.bus is Bus.FLOPPY:
         options += ["-global", f"isa-fdc.bootindex{'AB'[drive.address.unit]}={place}"]

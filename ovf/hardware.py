@@ -91,7 +91,7 @@ class _System:
             controllers=tuple(controllers.found),
             disks=tuple(drives.disks),
             removables=tuple(drives.removables),
-            nics=tuple(devices.nics),
+            nics=vendors.with_macs(devices.nics, theirs),
             displays=tuple(devices.displays),
             serials=tuple(devices.serials),
             sounds=tuple(devices.sounds),

@@ -7,11 +7,12 @@ rest is reported.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ovf.items import Reading, config
-from rehost.machine import BootDevice, ClockOffset, Cpu, Firmware, Tpm
+from rehost.machine import BootDevice, ClockOffset, Cpu, Firmware, Nic, Tpm
 from rehost.tracked import Tracked
 
 VMWARE_FIRMWARE = {"bios": Firmware.BIOS, "efi": Firmware.UEFI}
@@ -33,7 +34,10 @@ PRODUCERS = {"vmx-": "VMware", "virtualbox-": "VirtualBox", "xen-": "Xen", "hvm-
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """The part of a machine that only extensions say; ``guest`` is VirtualBox's OSType."""
+    """The part of a machine that only extensions say.
+
+    ``guest`` is VirtualBox's OSType, ``macs`` the addresses of its adapters that are switched on.
+    """
 
     uuid: str | None = None
     firmware: Firmware | None = None
@@ -43,6 +47,7 @@ class Extras:
     tpm: Tpm | None = None
     boot_order: tuple[BootDevice, ...] = ()
     guest: str | None = None
+    macs: tuple[str | None, ...] = ()
 
 
 def vmware(hardware: Tracked) -> Extras:
@@ -77,14 +82,42 @@ def virtualbox(system: Tracked, reading: Reading) -> Extras:
         tpm=Tpm(VBOX_TPM[tpm]) if tpm in VBOX_TPM else None,
         guest=machine.said("@OSType"),
         boot_order=tuple(dict.fromkeys(VBOX_BOOT[name] for _, name in order if name in VBOX_BOOT)),
+        macs=_macs(machine),
     )
     reading.drop(
         f"{reading.place(machine.element)} vbox:Machine",
         None,
-        "is VirtualBox's own machine file; UUID, firmware, clock, TPM and boot order were taken",
+        "is VirtualBox's own machine file; UUID, firmware, clock, TPM, boot order and MAC addresses"
+        " were taken",
     )
     system.take(machine.element)
     return extras
+
+
+def with_macs(nics: Sequence[Nic], extras: Extras) -> tuple[Nic, ...]:
+    """Give adapters without an address those VirtualBox keeps, where they are as many."""
+    if len(nics) != len(extras.macs):
+        return tuple(nics)
+    return tuple(
+        replace(nic, mac=nic.mac or mac) for nic, mac in zip(nics, extras.macs, strict=True)
+    )
+
+
+def _macs(machine: Tracked) -> tuple[str | None, ...]:
+    adapters = [
+        (adapter.integer("@slot") or 0, adapter.said("@MACAddress") or "")
+        for adapter in machine.children("Hardware/Network/Adapter")
+        if adapter.flag("@enabled")
+    ]
+    return tuple(_mac(digits) for _, digits in sorted(adapters))
+
+
+def _mac(digits: str) -> str | None:
+    """Return twelve hexadecimal digits with colons; None for anything else."""
+    digits = digits.lower()
+    if len(digits) != 12 or digits.strip(HEX):
+        return None
+    return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
 
 
 def producer(system_type: str | None) -> str | None:

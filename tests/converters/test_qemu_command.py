@@ -265,7 +265,7 @@ def test_a_disk_format_qemu_does_not_read_is_refused() -> None:
     machine = replace(BARE, disks=(Disk(),))
     assert refusal(machine, Host(disks=[Drive("/v/a.asif", "asif")])) == (
         "/v/a.asif: QEMU does not read asif disks",
-        "Convert it: rehost disk convert SOURCE DEST.qcow2",
+        "Convert the machine: rehost convert --to qemu.",
     )
 
 

@@ -396,8 +396,33 @@ def test_what_virtualbox_says_in_its_own_words(tmp_path: Path) -> None:
     assert machine.boot_order == (BootDevice.DISK, BootDevice.CDROM)
     assert told(losses) == [
         "dropped web.ovf:8 vbox:Machine | None | None | is VirtualBox's own machine file;"
-        " UUID, firmware, clock, TPM and boot order were taken"
+        " UUID, firmware, clock, TPM, boot order and MAC addresses were taken"
     ]
+
+
+@pytest.mark.parametrize(
+    ("adapters", "macs"),
+    [
+        (
+            '<Adapter slot="1" enabled="true" MACAddress="0800270000AB"/>'
+            '<Adapter slot="0" enabled="true" MACAddress="080027ABCDEF"/>'
+            '<Adapter slot="2" enabled="false" MACAddress="080027000000"/>',
+            ["08:00:27:ab:cd:ef", "08:00:27:00:00:ab"],
+        ),
+        ('<Adapter slot="0" enabled="true" MACAddress="080027ABCDEF"/>', [None, None]),
+        (
+            '<Adapter slot="0" enabled="true" MACAddress="$mac"/><Adapter enabled="true"/>',
+            [None, None],
+        ),
+    ],
+)
+def test_virtualbox_keeps_the_addresses_of_adapters_by_their_slots(
+    tmp_path: Path, adapters: str, macs: list[str | None]
+) -> None:
+    box = f"<vbox:Machine><Hardware><Network>{adapters}</Network></Hardware></vbox:Machine>"
+    nics = [item(InstanceID=number, ResourceType=10, Connection="NAT") for number in (8, 9)]
+    machine, _ = machine_of(tmp_path, descriptor(*nics, sections=box))
+    assert [nic.mac for nic in machine.nics] == macs
 
 
 def test_ovf_2_items_are_read_in_both_spellings_of_their_namespaces(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from converters.configs.libvirt_words import (
     device_name,
     first_words,
 )
+from converters.sas import world_wide_name
 from converters.targets.libvirt.elements import add
 from rehost.errors import RefusedError
 from rehost.machine import (
@@ -63,6 +64,8 @@ def add_devices(root: etree._Element, machine: Machine, folder: Path) -> None:
         _medium(element, disk.format or "raw", _path(folder, disk.file, item))
         _place(element, _address(disk.address, item), names, chips, orders.get(item))
         _disk_extras(element, disk)
+        if name := world_wide_name(machine, disk.address):
+            add(element, "wwn", name)
     for number, drive in enumerate(machine.removables):
         item = f"removables[{number}]"
         element = add(devices, "disk", type="file", device=drive.kind)

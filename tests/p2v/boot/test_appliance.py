@@ -74,3 +74,9 @@ def test_what_a_conversion_left_is_verified(tmp_path: Path) -> None:
     assert (verdict.cause, verdict.evidence) == (Cause.BOOTED, "rehost login:")
     assert verdict.serial_log == tmp_path / "evidence" / "web-1" / "serial.log"
     assert verify(machine, tmp_path, tmp_path / "evidence", expect=None, seconds=300).booted
+
+
+def test_a_sas_disk_shows_itself_to_linux(tmp_path: Path) -> None:
+    verdict = attempt(build_ova("vmware", Firmware.BIOS, controller="lsilogicsas"), tmp_path)
+    assert "mptsas1068" in (tmp_path / "command.txt").read_text()
+    assert "disks=sda:268435456" in verdict.evidence
