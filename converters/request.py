@@ -14,9 +14,9 @@ from converters.show import emit_outcome, emit_plans, outcome_document, plans_do
 from converters.sources import open_source
 from converters.target import target_named
 from rehost.console.output import emit_json, json_text
-from rehost.console.progress import ShownProgress
 from rehost.errors import EnvironmentFailureError, UsageError
 from rehost.outputs import staged, writing
+from rehost.progress import Progress
 from rehost.verdict import Verdict, Verify
 
 LOSSES_FOUND = NOT_BOOTED = 1
@@ -62,7 +62,7 @@ class Request:
         )
 
 
-def run(request: Request, progress: ShownProgress) -> int:
+def run(request: Request, progress: Progress) -> int:
     """Do what was asked, print the result, and return the exit code."""
     if request.dry_run:
         return _dry_run(request)

@@ -14,6 +14,9 @@ class Progress(Protocol):
     def advance(self, done: int) -> None:
         """Count ``done`` more bytes of the phase."""
 
+    def close(self) -> None:
+        """End the last phase and put away what was shown; another may begin."""
+
 
 class Silent:
     """The progress nobody watches."""
@@ -22,6 +25,9 @@ class Silent:
         """Say nothing."""
 
     def advance(self, done: int) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
         """Say nothing."""
 
 

@@ -11,6 +11,7 @@ import click
 
 from rehost.console.parameters import REGEX
 from rehost.machine import Firmware, Machine
+from rehost.progress import SILENT
 
 if TYPE_CHECKING:
     from rehost.verdict import Verdict
@@ -119,7 +120,7 @@ def _verdicts(
     from converters.plan import Hardware
     from converters.qemu_command import Accelerator
     from converters.sources import open_source
-    from p2v.boot.sources import machines_in
+    from p2v.boot.sources import bootable
     from p2v.boot.trial import boot as try_boot
 
     def change(machine: Machine) -> Machine:
@@ -128,23 +129,27 @@ def _verdicts(
         return _changed(machine, firmware, memory)
 
     source = open_source(path, allowed=allowed)
-    found = machines_in(source, change=change, hardware=Hardware(hardware))
     top = evidence or Path(f"{file_name(path.stem)}-boot")
-    names = unique(file_name(each.machine.name) for each in found)
-    return [
-        try_boot(
-            each.machine,
-            each.disks,
-            media=each.media,
-            evidence=top / name if len(found) > 1 else top,
-            timeout=timeout,
-            expect=expect,
-            wish=None if accel == "auto" else Accelerator(accel),
-            force=force,
-            tell=_tell,
-        )
-        for each, name in zip(found, names, strict=True)
-    ]
+    progress = click.get_current_context().obj or SILENT
+    ready = bootable(
+        source, top.parent, change=change, hardware=Hardware(hardware), progress=progress
+    )
+    with ready as found:
+        names = unique(file_name(each.machine.name) for each in found)
+        return [
+            try_boot(
+                each.machine,
+                each.disks,
+                media=each.media,
+                evidence=top / name if len(found) > 1 else top,
+                timeout=timeout,
+                expect=expect,
+                wish=None if accel == "auto" else Accelerator(accel),
+                force=force,
+                tell=_tell,
+            )
+            for each, name in zip(found, names, strict=True)
+        ]
 
 
 def _changed(machine: Machine, firmware: str | None, memory: int | None) -> Machine:

@@ -7,10 +7,13 @@ plain words and no image makes QEMU open a file outside its folder or package.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from converters.convert import Wishes, convert
 from converters.disks.gate import FolderGate, Gate
 from converters.disks.registry import format_of, open_image
 from converters.plan import Hardware, plan
@@ -20,6 +23,11 @@ from converters.target import target_named
 from rehost.errors import InteropError, UnsupportedInputError
 from rehost.files import File, LocalFile, Window, open_beneath
 from rehost.machine import Disk, Machine
+from rehost.progress import Progress
+
+
+class NotInPlaceError(UnsupportedInputError):
+    """QEMU cannot open a disk where it lies: it is compressed, or in pieces inside an archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,32 @@ def machines_in(
         _candidate(change(subject.machine), source.file, source.gate, hardware)
         for subject in source.subjects
     ]
+
+
+@contextmanager
+def bootable(
+    source: Source,
+    place: Path,
+    *,
+    change: Callable[[Machine], Machine],
+    hardware: Hardware,
+    progress: Progress,
+) -> Iterator[list[Candidate]]:
+    """Yield every machine of a source, converting it first where its disks cannot be opened.
+
+    The copies lie in a folder in ``place`` that goes when the block ends.
+    """
+    try:
+        found = machines_in(source, change=change, hardware=hardware)
+    except NotInPlaceError:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".rehost-boot-", dir=place) as name:
+            wishes = Wishes(target_named("qemu"), hardware)
+            outcome = convert(source, Path(name), wishes, progress)
+            progress.close()
+            yield [machine_in(Path(name), change(each.machine)) for each in outcome.plans]
+    else:
+        yield found
 
 
 def machine_in(folder: Path, machine: Machine) -> Candidate:
@@ -75,8 +109,32 @@ def _disk(
         return None
     file = open_file(disk.file)
     name = disk.format or format_of(file).name
-    open_image(file, gate_for(disk.file), format=name)
+    gate = _Watched(gate_for(disk.file))
+    open_image(file, gate, format=name)
+    if gate.opened and not isinstance(file, LocalFile):
+        raise _not_in_place(file)
     return drive_at(file, name)
+
+
+class _Watched:
+    """A gate that remembers whether an image went through it."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.opened = False
+        self._gate = gate
+
+    def open(self, name: str, *, by: str) -> File:
+        """Open a file as the gate does."""
+        self.opened = True
+        return self._gate.open(name, by=by)
+
+
+def _not_in_place(file: File) -> NotInPlaceError:
+    return NotInPlaceError(
+        "is compressed or in pieces, so QEMU cannot open it where it is",
+        where=file.name,
+        hint="Convert the machine and boot the result: rehost convert --to qemu --boot.",
+    )
 
 
 def _medium(name: str | None, open_file: Callable[[str], File]) -> Drive | None:
@@ -95,10 +153,6 @@ def drive_at(file: File, format: str) -> Drive:  # noqa: A002
     while isinstance(inner, Window):
         offset, whole, inner = offset + inner.offset, False, inner.inner
     if not isinstance(inner, LocalFile):
-        raise UnsupportedInputError(
-            "is compressed or in pieces, so QEMU cannot open it where it is",
-            where=file.name,
-            hint="Convert the machine and boot the result: rehost convert --to qemu --boot.",
-        )
+        raise _not_in_place(file)
     path = str(inner.path.absolute())
     return Drive(path, format) if whole else Drive(path, format, offset, file.size)

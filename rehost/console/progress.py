@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from rehost.progress import Progress
+from rehost.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -16,26 +16,6 @@ if TYPE_CHECKING:
 MODES = ("auto", "bar", "plain", "json", "none")
 PLAIN_SECONDS = 5.0
 JSON_SECONDS = 0.5
-
-
-class ShownProgress(Progress, Protocol):
-    """A progress that has to be put away at the end."""
-
-    def close(self) -> None:
-        """Show the last state and stop."""
-
-
-class Nothing:
-    """Shows nothing."""
-
-    def start(self, phase: str, total: int) -> None:
-        """Say nothing."""
-
-    def advance(self, done: int) -> None:
-        """Say nothing."""
-
-    def close(self) -> None:
-        """Say nothing."""
 
 
 class Lines:
@@ -132,10 +112,10 @@ def _bars() -> Bars:
     )
 
 
-def progress_for(mode: str) -> ShownProgress:
+def progress_for(mode: str) -> Progress:
     """Return the progress for a mode; ``auto`` is a bar on a terminal and plain lines elsewhere."""
     if mode == "auto":
         mode = "bar" if sys.stderr.isatty() else "plain"
     if mode == "bar":
         return Bar()
-    return Nothing() if mode == "none" else Lines(as_json=mode == "json")
+    return SILENT if mode == "none" else Lines(as_json=mode == "json")

@@ -179,6 +179,9 @@ class Counted:
         assert done >= 0
         self.done += done
 
+    def close(self) -> None:
+        raise AssertionError("phases are the caller's")
+
 
 @each_variant
 def test_progress_adds_up_to_the_size(tmp_path: Path, variant: Variant) -> None:

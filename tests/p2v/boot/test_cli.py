@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from junitparser import JUnitXml
 
 from p2v.boot.cli import boot
-from rehost.errors import InteropError, RefusedError, UnsupportedInputError
+from rehost.errors import InteropError, RefusedError
 from tests.support import boot_sectors
 from tests.support.boot_sectors import saying
 
@@ -170,10 +170,11 @@ OVF = """<?xml version="1.0"?>
 """
 
 
-def write_ova(path: Path, member: bytes, compression: str = "") -> Path:
+def write_ova(path: Path, member: bytes, compression: str = "", flat: bytes = b"") -> Path:
+    parts = {"web.vmdk": member} | ({"web-flat.vmdk": flat} if flat else {})
     document = OVF.format(size=len(member), compression=compression).encode()
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, content in (("web.ovf", document), ("web.vmdk", member)):
+        for name, content in {"web.ovf": document, **parts}.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
@@ -197,17 +198,25 @@ def test_a_compressed_disk_inside_an_ova_is_booted_where_it_lies(tmp_path: Path)
     assert f"driver=vmdk,{window},file.file.driver=file" in command
 
 
-def test_a_member_that_is_packed_once_more_has_to_be_converted(tmp_path: Path) -> None:
+def in_an_ova(folder: Path, subformat: str) -> dict[str, bytes]:
+    """Have qemu-img write a disk that says UP, and return its files."""
+    raw = boot_sectors.disk(folder / "web.raw", saying("UP\r\n"))
+    options = ["-O", "vmdk", "-o", f"subformat={subformat}"]
+    subprocess.run(["qemu-img", "convert", *options, raw, folder / "web.vmdk"], check=True)
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("web*.vmdk"))}
 
-    raw = boot_sectors.disk(tmp_path / "web.raw", saying("UP\r\n"))
-    image = tmp_path / "web.vmdk"
-    options = ["-O", "vmdk", "-o", "subformat=streamOptimized"]
-    subprocess.run(["qemu-img", "convert", *options, raw, image], check=True, timeout=60)
-    packed = gzip.compress(image.read_bytes(), mtime=0)
-    write_ova(tmp_path / "web.ova", packed, ' ovf:compression="gzip"')
-    error = refused("web.ova")
-    assert isinstance(error, UnsupportedInputError)
-    assert error.what == "is compressed or in pieces, so QEMU cannot open it where it is"
-    assert error.where.endswith("web.vmdk")
-    expected = "Convert the machine and boot the result: rehost convert --to qemu --boot."
-    assert error.hint == expected
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_cannot_be_opened_where_it_is_is_converted_first(
+    tmp_path: Path, *, packed: bool
+) -> None:
+    if packed:
+        [image] = in_an_ova(tmp_path, "streamOptimized").values()
+        content = gzip.compress(image, mtime=0)
+        write_ova(tmp_path / "web.ova", content, ' ovf:compression="gzip"')
+    else:
+        files = in_an_ova(tmp_path, "monolithicFlat")
+        write_ova(tmp_path / "web.ova", files["web.vmdk"], flat=files["web-flat.vmdk"])
+    done = call("web.ova", "--timeout", "30", "--expect", "^UP", "--evidence", "seen/web")
+    assert steady(done.stdout).splitlines()[:2] == ["web: booted after N s under tcg", "  seen: UP"]
+    assert [path.name for path in (tmp_path / "seen").iterdir()] == ["web"]
