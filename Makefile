@@ -7,7 +7,7 @@ BIN := .venv/bin
 DEMO := demo-out
 APPLIANCE := .cache/demo/appliance.ova
 
-.PHONY: help setup demo test lint types check clean
+.PHONY: help setup demo test lint types check generate clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -35,6 +35,9 @@ types: setup ## static types
 
 check: setup ## the tests alone; TESTS="-k word" picks some
 	$(BIN)/pytest $(TESTS)
+
+generate: setup ## renew what is generated from the code: JSON schemas, the README's matrix
+	$(BIN)/python -m tests.support.generated
 
 clean: ## remove what was built: appliances, the demo, the environment
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis $(DEMO)

@@ -102,21 +102,22 @@ def _agreed_size(
             where=where,
             hint="Correct the capacity, or pass --trust-disk-size to go by the disk.",
         )
-    size = own if trust else max(own, said)
-    if size == said:
-        return size, []
-    return size, [changed(path, str(said), str(size), "the disk itself has this size")]
+    if trust or own > said:
+        return own, [changed(path, str(said), str(own), "the disk itself has this size")]
+    return said, [changed(path, str(own), str(said), "the disk is grown to its description")]
 
 
 def _medium(
     source: Source, drive: Removable, stem: str, number: int
 ) -> tuple[list[Item], list[Loss]]:
-    """Open the medium in a drive; one that cannot be had is left out, not fatal."""
+    """Open the medium in a drive. One that a configuration's host has and we do not is left out."""
     if drive.file is None:
         return [], []
     try:
         image = RawImage(source.file(drive.file))
     except InteropError as error:
+        if source.package is not None:
+            raise
         return [], [dropped(f"removables[{number}].file", drive.file, f"the medium {error.what}")]
     name = stem + MEDIUM_SUFFIXES[drive.kind]
     return [Item(name, image, image.size, format_named("raw"))], []

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rehost.console.output import emit_json
-from rehost.console.parameters import REGEX
+from rehost.console.parameters import PAIR, REGEX
 
 EXISTING = click.Path(exists=True, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -55,7 +55,9 @@ def formats(*, as_json: bool) -> None:
 
 @click.command()
 @click.argument("sources", metavar="SOURCE...", type=EXISTING, nargs=-1, required=True)
-@click.option("--to", "target", metavar="TARGET", required=True, help="Where the machines go.")
+@click.option(
+    "--to", metavar="TARGET", required=True, help="Where the machines go: see `rehost formats`."
+)
 @click.option("-o", "--output", "folder", type=NEW_FOLDER, help="The folder to write into.")
 @click.option(
     "--hardware",
@@ -64,15 +66,21 @@ def formats(*, as_json: bool) -> None:
     show_default=True,
     help="The source's own devices, paravirtual ones, or those every guest can drive.",
 )
+@click.option(
+    "--machine-type",
+    type=click.Choice(["q35", "pc"]),
+    help="The chipset to give the machines; what fits the hardware unless this says it.",
+)
 @click.option("--disk-format", metavar="FORMAT", help="The format of the disks to write.")
 @click.option(
     "--network",
     "networks",
     metavar="SOURCE=TARGET",
+    type=PAIR,
     multiple=True,
     help="Which of the target's networks stands for one of the source's.",
 )
-@click.option("-O", "options", metavar="NAME=VALUE", multiple=True, help="A setting of the target.")
+@click.option("-O", "options", type=PAIR, multiple=True, help="A setting of the target.")
 @click.option("--report", type=NEW_FILE, help="Write the report as JSON.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the losses; write nothing.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 10 if there are losses.")
@@ -83,9 +91,7 @@ def formats(*, as_json: bool) -> None:
     "--boot-timeout",
     metavar="SECONDS",
     type=click.FloatRange(min=1),
-    default=600,
-    show_default=True,
-    help="How long a machine has to come up.",
+    help="How long a machine has to come up.  [default: 600]",
 )
 @click.option("--skip-manifest", is_flag=True, help="Do not check the package's digests.")
 @click.option("--trust-disk-size", is_flag=True, help="Go by a disk's size, not the description's.")

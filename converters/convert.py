@@ -31,6 +31,7 @@ class Wishes:
 
     target: Target
     hardware: Hardware = Hardware.KEEP
+    machine_type: str | None = None
     disk_format: str | None = None
     networks: Mapping[str, str] = field(default_factory=dict)
     check_manifest: bool = True
@@ -82,6 +83,17 @@ class Outcome:
     findings: tuple[Finding, ...]
 
 
+def check_networks(sources: Sequence[Source], wishes: Wishes) -> None:
+    """Refuse to rename a network that no source has."""
+    machines = [subject.machine for source in sources for subject in source.subjects]
+    known = {nic.network for machine in machines for nic in machine.nics if nic.network}
+    for name in wishes.networks.keys() - known:
+        raise UsageError(
+            f"no machine is on a network called {name!r}",
+            hint=f"Their networks: {', '.join(sorted(known)) or 'none'}.",
+        )
+
+
 def make_plans(source: Source, wishes: Wishes) -> tuple[Plan, ...]:
     """Plan every machine of a source. Nothing is written, but every disk is opened."""
     names = unique(file_name(subject.machine.name) for subject in source.subjects)
@@ -113,6 +125,8 @@ def convert(source: Source, folder: Path, wishes: Wishes, progress: Progress = S
 def _plan(source: Source, subject: Subject, name: str, wishes: Wishes) -> Plan:
     loaded = load(source, subject.machine, name, wishes.into, trust=wishes.trust_disk_size)
     named, renamed = _named_apart(loaded.machine, name)
+    if wishes.machine_type:
+        named = replace(named, machine_type=wishes.machine_type)
     machine, losses = plan(named, wishes.target, wishes.hardware, wishes.networks)
     kept = {disk.file for disk in machine.disks} | {drive.file for drive in machine.removables}
     cargo = tuple(item for item in loaded.items if item.name in kept)

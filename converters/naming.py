@@ -11,7 +11,7 @@ NAMELESS = "machine"
 
 def file_name(name: str) -> str:
     """Return a name every file system and shell takes, as near to ``name`` as can be."""
-    plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.")
+    plain = re.sub(r"[^A-Za-z0-9._+]+", "-", name).strip("-.")
     return plain[:LONGEST].rstrip("-.") or NAMELESS
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
-from converters.sas import world_wide_name
+from converters.configs.sas import world_wide_name
 from rehost.errors import UnsupportedInputError
 from rehost.machine import (
     Address,

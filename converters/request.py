@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from converters.convert import Outcome, Wishes, convert, make_plans
+from converters.convert import Outcome, Wishes, check_networks, convert, make_plans
 from converters.plan import Hardware
 from converters.show import emit_outcome, emit_plans, outcome_document, plans_document
-from converters.sources import open_source
+from converters.sources import Source, open_source
 from converters.target import target_named
 from rehost.console.output import emit_json, json_text
 from rehost.errors import EnvironmentFailureError, UsageError
@@ -22,6 +22,7 @@ from rehost.verdict import Verdict, Verify
 LOSSES_FOUND = NOT_BOOTED = 1
 CHANGES_FOUND = 10
 EVIDENCE = "evidence"
+BOOT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +30,20 @@ class Request:
     """The options of ``rehost convert``, as they were given."""
 
     sources: tuple[Path, ...]
-    target: str
+    to: str
     folder: Path | None
     hardware: str
+    machine_type: str | None
     disk_format: str | None
-    options: tuple[str, ...]
-    networks: tuple[str, ...]
+    options: tuple[tuple[str, str], ...]
+    networks: tuple[tuple[str, str], ...]
     report: Path | None
     dry_run: bool
     detailed_exitcode: bool
     strict: bool
     boot: bool
     expect: re.Pattern[str] | None
-    boot_timeout: float
+    boot_timeout: float | None
     skip_manifest: bool
     trust_disk_size: bool
     force: bool
@@ -52,9 +54,10 @@ class Request:
     def wishes(self) -> Wishes:
         """What the conversion itself has to know."""
         return Wishes(
-            target=target_named(self.target).configured(_pairs(self.options, "-O")),
-            networks=_pairs(self.networks, "--network"),
+            target=target_named(self.to).configured(dict(self.options)),
+            networks=dict(self.networks),
             hardware=Hardware(self.hardware),
+            machine_type=self.machine_type,
             disk_format=self.disk_format,
             check_manifest=not self.skip_manifest,
             trust_disk_size=self.trust_disk_size,
@@ -64,15 +67,19 @@ class Request:
 
 def run(request: Request, progress: Progress) -> int:
     """Do what was asked, print the result, and return the exit code."""
+    _check(request)
     if request.dry_run:
         return _dry_run(request)
     if request.folder is None:
         raise UsageError("no output folder is named", hint="Pass -o DIR.")
-    sources = [open_source(path, allowed=request.allowed) for path in request.sources]
+    sources = _open(request)
+    if len(sources) > 1:
+        for source in sources:  # so that what is wrong with the last is known before the first
+            make_plans(source, request.wishes)
     outcomes = [convert(source, request.folder, request.wishes, progress) for source in sources]
     progress.close()
     verdicts = list(_verdicts(outcomes, request)) if request.boot else []
-    document = outcome_document(request.target, outcomes, verdicts)
+    document = outcome_document(request.to, outcomes, verdicts)
     if request.report is not None:
         _write_report(request.report, document)
     if request.as_json:
@@ -85,10 +92,31 @@ def run(request: Request, progress: Progress) -> int:
     return LOSSES_FOUND if request.strict and lost else 0
 
 
-def _dry_run(request: Request) -> int:
+def _open(request: Request) -> list[Source]:
     sources = [open_source(path, allowed=request.allowed) for path in request.sources]
+    check_networks(sources, request.wishes)
+    return sources
+
+
+def _check(request: Request) -> None:
+    """Refuse options that would do nothing, and a report that could not be written."""
+    useless = {
+        "--detailed-exitcode needs --dry-run": request.detailed_exitcode and not request.dry_run,
+        "--expect needs --boot": request.expect is not None and not request.boot,
+        "--boot-timeout needs --boot": request.boot_timeout is not None and not request.boot,
+        "--boot does not go with --dry-run": request.boot and request.dry_run,
+    }
+    for what, is_so in useless.items():
+        if is_so:
+            raise UsageError(what)
+    if request.report is not None and not request.report.absolute().parent.is_dir():
+        raise UsageError("the folder of the report does not exist", where=str(request.report))
+
+
+def _dry_run(request: Request) -> int:
+    sources = _open(request)
     plans = [plan for source in sources for plan in make_plans(source, request.wishes)]
-    document = plans_document(request.target, plans)
+    document = plans_document(request.to, plans)
     if request.report is not None:
         _write_report(request.report, document)
     if request.as_json:
@@ -110,7 +138,7 @@ def _verdicts(outcomes: list[Outcome], request: Request) -> Iterator[Verdict]:
                 outcome.folder,
                 outcome.folder / EVIDENCE,
                 expect=request.expect,
-                seconds=request.boot_timeout,
+                seconds=request.boot_timeout or BOOT_SECONDS,
             )
 
 
@@ -119,17 +147,6 @@ def _verifier() -> Verify:
         verify: Verify = point.load()
         return verify
     raise EnvironmentFailureError("nothing is installed that can boot a machine")
-
-
-def _pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
-    """Split values of the form NAME=VALUE."""
-    chosen = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not equals or not name:
-            raise UsageError(f"is no NAME=VALUE ({each!r})", where=option)
-        chosen[name] = value
-    return chosen
 
 
 def _write_report(path: Path, document: dict[str, object]) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import click
 import msgspec
 
 from converters.convert import Outcome, Plan
 from converters.sources import Source
-from rehost.console.output import emit_table, size_text
+from rehost.console.output import emit_table, emit_verdict, say, size_text
 from rehost.machine import Disk, Machine, Nic, Removable
 from rehost.report import Finding, Loss
 from rehost.verdict import Verdict
@@ -48,7 +47,7 @@ def outcome_document(
 
 def emit_source(source: Source) -> None:
     """Print what a source is."""
-    click.echo(f"{source.path}: {source.kind}")
+    say(f"{source.path}: {source.kind}")
     for subject in source.subjects:
         emit_machine(subject.machine)
         emit_losses(subject.losses, "What cannot be kept")
@@ -64,8 +63,8 @@ def emit_plans(plans: Sequence[Plan]) -> None:
     for plan in plans:
         emit_machine(plan.machine)
         emit_losses(plan.losses, "What is lost on the way")
-        click.echo(f"{len(plan.carried)} properties arrive as they are.")
-    click.echo("Nothing was written.")
+        say(f"{len(plan.carried)} properties arrive as they are.")
+    say("Nothing was written.")
 
 
 def emit_outcome(outcomes: Sequence[Outcome], verdicts: Sequence[Verdict]) -> None:
@@ -74,10 +73,10 @@ def emit_outcome(outcomes: Sequence[Outcome], verdicts: Sequence[Verdict]) -> No
         for plan in outcome.plans:
             emit_machine(plan.machine)
             emit_losses(plan.losses, "What was lost on the way")
-            click.echo(f"{len(plan.carried)} properties arrived as they were.")
+            say(f"{len(plan.carried)} properties arrived as they were.")
         emit_findings(outcome.findings)
         for name in outcome.files:
-            click.echo(f"wrote {outcome.folder / name}")
+            say(f"wrote {outcome.folder / name}")
     for verdict in verdicts:
         emit_verdict(verdict)
 
@@ -92,17 +91,7 @@ def emit_losses(losses: Sequence[Loss], title: str) -> None:
 def emit_findings(findings: Iterable[Finding]) -> None:
     """Print findings, a line each."""
     for found in findings:
-        click.echo(f"{found.severity.name.lower()}: {found.location}: {found.message}")
-
-
-def emit_verdict(verdict: Verdict) -> None:
-    """Print how a boot ended, and where the evidence is."""
-    word = "booted" if verdict.booted else f"did not boot ({verdict.cause})"
-    click.echo(f"{verdict.machine}: {word} after {verdict.seconds:.1f} s on {verdict.accelerator}")
-    click.echo(f"evidence: {verdict.evidence}")
-    click.echo(f"serial log: {verdict.serial_log}")
-    if verdict.screenshot is not None:
-        click.echo(f"screenshot: {verdict.screenshot}")
+        say(f"{found.severity.name.lower()}: {found.location}: {found.message}")
 
 
 def _plan(plan: Plan) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from converters.configs.registry import config_of
 from converters.disks.gate import FolderGate, Gate
 from converters.disks.image import Image
-from converters.disks.registry import format_of, open_image
+from converters.disks.registry import RAW, format_named, format_of, open_image
 from ovf.archive import looks_like_tar
 from ovf.hardware import read_machines
 from ovf.package import Package
@@ -24,6 +24,7 @@ from rehost.report import Loss, assumed
 
 MOST_FILES = 10_000
 START = 4096
+BOOT_SIGNATURE = b"\x55\xaa"
 PACKAGE_SUFFIXES = frozenset({".ovf", ".ova"})
 
 
@@ -155,11 +156,25 @@ def _bare_disk(path: Path) -> Subject:
     """Make a machine around a disk image; all but the disk is left unsaid."""
     file = LocalFile(path)
     found = format_of(file)
+    if found.name == RAW and not _is_raw_disk(path, file):
+        raise DamagedInputError(
+            "is no package, configuration or disk image that is known",
+            where=str(path),
+            hint="If it is a raw disk, rename it to end in .raw.",
+        )
     image = open_image(file, FolderGate(path.parent), format=found.name)
     disk = Disk(file=path.name, format=found.name, size=image.size)
     machine = Machine(name=path.stem, origin=Origin("disk", str(path)), disks=(disk,))
     why = "a disk image says nothing of the machine it belongs to"
     return Subject(machine, (assumed("name", path.stem, why),))
+
+
+def _is_raw_disk(path: Path, file: File) -> bool:
+    """Say whether something is a disk by its name, its kind, or its boot sector."""
+    if file.size == 0:
+        return False
+    named_so = path.suffix.lower() in format_named(RAW).suffixes
+    return named_so or path.is_block_device() or file.pread(510, 2) == BOOT_SIGNATURE
 
 
 def _folder_of(name: str, folders: Sequence[Path]) -> Path:

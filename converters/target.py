@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from converters.disks.registry import Option
+from converters.disks.options import Option, check
 from rehost.discovery import declared
 from rehost.errors import UsageError
 from rehost.machine import AttachmentKind, Bus, ControllerModel, Machine, NicModel, SoundModel
@@ -75,18 +75,7 @@ class Target:
 
     def configured(self, chosen: Mapping[str, str]) -> Target:
         """Return this target with its options set as the user chose them."""
-        known = {option.name: option.choices for option in self.options}
-        for name, value in chosen.items():
-            if name not in known:
-                names = ", ".join(known) or "none"
-                raise UsageError(
-                    f"{self.name} has no option {name!r}", hint=f"Its options: {names}."
-                )
-            if value not in known[name]:
-                raise UsageError(
-                    f"{self.name} option {name} cannot be {value!r}",
-                    hint=f"It is one of {', '.join(known[name])}.",
-                )
+        check(self.name, self.options, chosen)
         if not chosen:
             return self
         write = cast("Callable[..., list[Document]]", self.documents)

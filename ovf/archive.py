@@ -9,6 +9,7 @@ read outside itself when somebody does unpack it is refused whole.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ LONGEST_NAME = 4096
 LARGEST_EXTENSION = 64 << 10
 HEADER = struct.Struct("100s 24x 12s 12x 8s c 100s 8s 80x 155s 12x")
 CHECKSUM = slice(148, 156)
+ABSOLUTE = re.compile(r"[/\\]|(\.[/\\]+)*[A-Za-z]:[/\\]")
 
 REGULAR = b"0\07"
 DIRECTORY = b"5"
@@ -64,8 +66,11 @@ class Archive:
 
     def window(self, member: Member) -> Window:
         """Return the content of a member, read where it lies."""
-        name = f"{self.file.name}!{member.name}"
-        return Window(self.file, member.offset, member.size, name)
+        return Window(self.file, member.offset, member.size, self.where(member.name))
+
+    def where(self, name: str) -> str:
+        """Return what messages call a member: archive and name, joined by an exclamation mark."""
+        return f"{self.file.name}!{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +107,21 @@ def read_archive(file: File) -> Archive:
     return Archive(file, tuple(members.values()), walk.ended)
 
 
+def is_absolute(name: str) -> bool:
+    """Say whether a name begins at a root, also one of Windows; other colons are only letters."""
+    return ABSOLUTE.match(name) is not None
+
+
+def is_apple_double(name: str) -> bool:
+    """Say whether a file is what macOS keeps of another's attributes: ``sub/._disk.vmdk``."""
+    return name.rpartition("/")[2].startswith("._")
+
+
 def safe_name(name: str, where: str) -> str:
     """Return a member's name without ``./``; refuse one that leads out of the archive."""
     unified = name.replace("\\", "/")
     parts = [part for part in unified.split("/") if part not in {"", "."}]
-    if unified.startswith("/") or (parts and parts[0][1:2] == ":"):
+    if is_absolute(name):
         raise RefusedError(
             f"holds a member with an absolute name ({name!r})", where=where, hint=DISTRUST
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rehost.console.output import json_text
+from rehost.console.output import json_text, say
 from rehost.report import Finding, Severity
 
 THRESHOLDS = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.INFO}
@@ -43,7 +43,7 @@ def validate(source: Path, form: str, fail_on: str, *, descriptor_only: bool) ->
     if form == "json":
         click.echo(as_json(source, findings), nl=False)
     else:
-        click.echo(as_text(findings))
+        say(as_text(findings))
     threshold = THRESHOLDS.get(fail_on)
     if threshold is not None and any(finding.severity >= threshold for finding in findings):
         raise SystemExit(1)

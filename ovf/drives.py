@@ -3,11 +3,16 @@
 Spec: DSP0243 clause 8.3, table 3 (``HostResource``: ``ovf:/disk/<diskId>``, ``ovf:/file/<id>``)
 and clause 9.1 (DiskSection: empty disks, capacities, delta disks). VirtualBox leaves out the
 scheme and others double the slash; both are read.
+
+The standard gives the order of items no meaning, but firmware boots from the first of several
+disks: so disks are ordered by their places.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from ovf.cim import ResourceType
 from ovf.controllers import Controllers
@@ -15,7 +20,7 @@ from ovf.envelope import Reference, VirtualDisk
 from ovf.items import Item, Reading
 from ovf.package import name_of
 from rehost.errors import DamagedInputError, UnsupportedInputError
-from rehost.machine import Disk, MediaKind, Removable
+from rehost.machine import Controller, Disk, MediaKind, Removable
 from rehost.tracked import summary
 
 BACKING = re.compile(r"(?:ovf:)?/{1,2}(disk|file)/(.+)")
@@ -27,7 +32,7 @@ MEDIA = {
 
 
 class Drives:
-    """Reads the drives of one machine in the order of its items."""
+    """Reads the drives of one machine in the order of its items; ``settle`` orders its disks."""
 
     def __init__(self, items: list[Item], controllers: Controllers, reading: Reading) -> None:
         self._controllers = controllers
@@ -67,6 +72,23 @@ class Drives:
             file = name_of(backing)
         connected = item.node.flag("AutomaticAllocation")
         self.removables.append(Removable(kind, address, file, connected))
+
+    def settle(self, controllers: Sequence[Controller]) -> None:
+        """Order the disks by controller and place, those without a place last, and their losses."""
+        rank = {(found.bus, found.index): number for number, found in enumerate(controllers)}
+
+        def place(number: int) -> tuple[int, int]:
+            address = self.disks[number].address
+            if address is None:
+                return len(rank), 0
+            return rank[address.bus, address.controller], address.unit
+
+        order = sorted(range(len(self.disks)), key=place)
+        names = {f"disks[{old}].address": f"disks[{new}].address" for new, old in enumerate(order)}
+        self.disks = [self.disks[old] for old in order]
+        self._reading.losses[:] = [
+            replace(loss, item=names.get(loss.item, loss.item)) for loss in self._reading.losses
+        ]
 
     def _backing(self, item: Item) -> VirtualDisk | Reference | None:
         """Return what an item's HostResource stands for; host devices are left to the report."""

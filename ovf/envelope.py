@@ -5,7 +5,8 @@ and 10 (internationalization). The views keep the text as it is written, so that
 judge it; the functions that turn it into numbers raise with file and line.
 
 OVF 1.0, 1.1 and 2.x are read. Two dialects that use the name but share neither namespace nor
-structure, OVF 0.9 and oVirt's, are told apart and refused by name.
+structure, OVF 0.9 and oVirt's, are told apart and refused by name; so is the draft of OVF 1.0,
+which has the namespace but types its sections by ``xsi:type``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ VERSIONS = {
 OVF_09 = "http://www.vmware.com/schema/ovf/1/envelope"
 OVIRT = "http://schemas.dmtf.org/ovf/envelope/1/"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 VMW = "http://www.vmware.com/schema/ovf"
 VBOX = "http://www.virtualbox.org/ovf/machine"
 PROPERTY_MACRO = re.compile(r"\$\{([^{}]+)\}")
@@ -291,3 +293,10 @@ def _check_root(root: etree._Element, label: str) -> None:
             where=where,
             hint=f"OVF 1.x is {next(iter(VERSIONS))}.",
         )
+    for child in root.iterchildren(etree.Element):
+        if local_name(str(child.tag)) == "Content" and child.get(XSI_TYPE) is not None:
+            raise UnsupportedInputError(
+                "is in the draft dialect of OVF 1.0, whose Content and Section have an xsi:type",
+                where=f"{label}:{line_of(child)}",
+                hint="Convert it to OVF 1.0 with the tool that wrote it, or with VMware's ovftool.",
+            )

@@ -29,7 +29,7 @@ NAMESPACES = {"vmw": VMW, "vbox": VBOX}
 CONTROLLERS = frozenset(
     (ResourceType.IDE, ResourceType.SCSI, ResourceType.USB, ResourceType.OTHER_STORAGE)
 )
-MOST_PROCESSORS = 1 << 20
+MOST_PROCESSORS = 65_535
 MEMORY_UNIT = 1 << 20
 FREQUENCY_UNIT = 10**6
 
@@ -71,6 +71,7 @@ class _System:
         drives, devices = Drives(items, controllers, reading), Devices(reading)
         for item in items:
             self._device(item, drives, devices)
+        drives.settle(controllers.found)
         processors, (memory, memory_reservation) = self._processors(items), self._memory(items)
         ours, theirs = vendors.vmware(self._hardware), vendors.virtualbox(node, reading)
         machine = Machine(
@@ -87,7 +88,7 @@ class _System:
             tpm=devices.tpm or theirs.tpm,
             clock=theirs.clock,
             guest_os=self._guest_os(theirs.guest),
-            boot_order=theirs.boot_order,
+            boot_order=vendors.boot_order(node) or theirs.boot_order,
             controllers=tuple(controllers.found),
             disks=tuple(drives.disks),
             removables=tuple(drives.removables),

@@ -113,6 +113,11 @@ def _odd(rule: str, message: str, at: Location) -> Finding:
     return Finding(rule, Severity.WARNING, message, at)
 
 
+def _without(package: Package) -> Finding:
+    message = "the package has no manifest, so nothing was checked against digests"
+    return Finding("MAN-000", Severity.INFO, message, Location(str(package.path)))
+
+
 def read_manifest(package: Package) -> Manifest | None:
     """Return a package's manifest, or None where it has none."""
     name = package.manifest_name
@@ -153,7 +158,8 @@ def _unlisted_references(package: Package, listed: set[str]) -> Iterator[Finding
 
 def _unlisted_others(package: Package, listed: set[str], own: set[str]) -> Iterator[Finding]:
     descriptor = package.descriptor.name
-    at = Location(package.where(package.manifest_name or descriptor))
+    manifest = package.manifest_name
+    at = Location(package.envelope.label if manifest is None else package.where(manifest))
     if _plain_name(descriptor.rpartition("/")[2]) not in listed:
         yield _odd("MAN-006", f"descriptor is not in the manifest ({descriptor!r})", at)
     if package.archive is None:
@@ -163,8 +169,9 @@ def _unlisted_others(package: Package, listed: set[str], own: set[str]) -> Itera
         for reference in package.envelope.references
         for name in _stored(package, reference)
     }
+    known = {package.beside(name) for name in listed | referenced | own}
     for name in package.names():
-        if name != descriptor and _plain_name(name) not in listed | referenced | own:
+        if name not in {descriptor, *known}:
             yield _odd("MAN-006", f"file is not in the manifest ({name!r})", at)
 
 
@@ -203,6 +210,8 @@ class Verification:
         self._findings: list[Finding] = []
         if self._manifest is not None:
             self._findings = [*self._manifest.findings, *coverage(package, self._manifest)]
+        else:
+            self._findings = [_without(package)]
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None

@@ -14,26 +14,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 from ovf.archive import Archive, looks_like_tar, read_archive
 from ovf.envelope import Envelope, Reference, number
 from ovf.parse import LARGEST
+from ovf.storage import STAY_BESIDE, Folder, InArchive, Storage
 from rehost.errors import (
     DamagedInputError,
-    EnvironmentFailureError,
     RefusedError,
     UnsupportedInputError,
     UsageError,
 )
-from rehost.files import GZIP_MAGIC, File, Inflated, Joined, LocalFile, open_beneath, read_all
+from rehost.files import GZIP_MAGIC, File, Inflated, Joined, LocalFile, read_all
 
 ARCHIVE_SUFFIXES = (".ova", ".tar", ".box")
 MOST_CHUNKS = 10_000
 START = 1024
-LONGEST_PART = 255
-SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?!\s)")
 XML_STARTS = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 OTHER_COMPRESSION = {
     b"BZh": "bzip2",
@@ -50,95 +48,6 @@ class Descriptor:
 
     name: str
     content: bytes
-
-
-class Storage(Protocol):
-    """Where a package's files lie."""
-
-    def names(self) -> tuple[str, ...]:
-        """Return the names of the files in it."""
-
-    def find(self, name: str, by: str) -> File | None:
-        """Open a file, or return None where there is none; ``by`` is who asks, for messages."""
-
-    def where(self, name: str) -> str:
-        """Return what messages call a file in it."""
-
-    def twin(self) -> Storage:
-        """Return access to the same files that another thread can use without disturbance."""
-
-
-class _Folder:
-    """Files in a folder of this computer."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def names(self) -> tuple[str, ...]:
-        """Return the files in the folder itself; those below are found by their names."""
-        try:
-            return tuple(sorted(path.name for path in self._folder.iterdir() if _plain(path)))
-        except OSError as error:
-            raise EnvironmentFailureError(
-                f"cannot be read ({error.strerror})", where=str(self._folder)
-            ) from error
-
-    def find(self, name: str, by: str) -> File | None:
-        """Open a file below the folder."""
-        if any(len(part.encode()) > LONGEST_PART for part in name.split("/")):
-            return None
-        try:
-            return open_beneath(self._folder, name, by=by)
-        except DamagedInputError:
-            return None
-        except OSError as error:
-            raise EnvironmentFailureError(
-                f"file cannot be reached ({error.strerror})", where=by
-            ) from error
-
-    def where(self, name: str) -> str:
-        """Return the path."""
-        return str(self._folder / name)
-
-    def twin(self) -> Storage:
-        """Return itself: every file is opened anew."""
-        return self
-
-
-class _InArchive:
-    """Members of a tar."""
-
-    def __init__(self, archive: Archive) -> None:
-        self.archive = archive
-        self._members = {member.name: member for member in archive.members}
-
-    def names(self) -> tuple[str, ...]:
-        """Return the members in their order."""
-        return tuple(self._members)
-
-    def find(self, name: str, by: str) -> File | None:
-        """Return a member's window."""
-        parts = name.replace("\\", "/").split("/")
-        if not name or name[0] in "/\\" or ".." in parts or ":" in parts[0]:
-            raise RefusedError(
-                f"names a file outside its own folder ({name!r})",
-                where=by,
-                hint="A package may only use files beside it; do not trust this one.",
-            )
-        member = self._members.get("/".join(part for part in parts if part not in {"", "."}))
-        return None if member is None else self.archive.window(member)
-
-    def where(self, name: str) -> str:
-        """Return archive and member, joined by an exclamation mark."""
-        return f"{self.archive.file.name}!{name}"
-
-    def twin(self) -> Storage:
-        """Return itself, but with a decompressor of its own for an archive inside gzip."""
-        file = self.archive.file
-        if not isinstance(file, Inflated):
-            return self
-        again = Inflated(file.inner, file.name)
-        return _InArchive(Archive(again, self.archive.members, self.archive.ended))
 
 
 class Package:
@@ -163,13 +72,13 @@ class Package:
             return cls._from_archive(path, file)
         if path.suffix.lower() == ".ovf" or start.lstrip().startswith(XML_STARTS):
             descriptor = Descriptor(path.name, read_all(file, LARGEST))
-            return cls(path, _Folder(path.parent), descriptor)
+            return cls(path, Folder(path.parent), descriptor)
         _refuse_compression(start, file.name)
         raise DamagedInputError("is neither an OVF descriptor nor an OVA", where=file.name)
 
     @classmethod
     def _from_archive(cls, path: Path, file: File) -> Package:
-        storage = _InArchive(read_archive(file))
+        storage = InArchive(read_archive(file))
         descriptors = [name for name in storage.names() if name.lower().endswith(".ovf")]
         shallow = min((name.count("/") for name in descriptors), default=0)
         descriptors = [name for name in descriptors if name.count("/") == shallow]
@@ -190,23 +99,37 @@ class Package:
     @property
     def archive(self) -> Archive | None:
         """The tar the package is in, if it is in one."""
-        return self._storage.archive if isinstance(self._storage, _InArchive) else None
+        return self._storage.archive if isinstance(self._storage, InArchive) else None
 
     @cached_property
     def envelope(self) -> Envelope:
         """The descriptor, parsed."""
         name = self.descriptor.name
-        return Envelope.read(self.descriptor.content, file=name, label=self.where(name))
+        return Envelope.read(self.descriptor.content, file=name, label=self.where(self._own_name))
+
+    @property
+    def manifest_names(self) -> tuple[str, ...]:
+        """The manifest, by the descriptor's base name, or all there are in the archive."""
+        return self._siblings(".mf")
 
     @property
     def manifest_name(self) -> str | None:
-        """The manifest, by the descriptor's base name, or the only one in the archive."""
-        return self._sibling(".mf")
+        """The one manifest; several that are named after others leave it in doubt."""
+        found = self.manifest_names
+        if len(found) > 1:
+            listed = ", ".join(found[:5])
+            raise DamagedInputError(
+                f"holds {len(found)} manifests, none of them named after the descriptor ({listed})",
+                where=str(self.path),
+                hint="Keep the one that is this package's, named like the descriptor.",
+            )
+        return found[0] if found else None
 
     @property
     def certificate_name(self) -> str | None:
-        """The certificate, found like the manifest."""
-        return self._sibling(".cert")
+        """The certificate, found like the manifest; None also where several leave it in doubt."""
+        found = self._siblings(".cert")
+        return found[0] if len(found) == 1 else None
 
     def names(self) -> tuple[str, ...]:
         """Return the files there are: an archive's members, or the files beside the descriptor."""
@@ -216,11 +139,16 @@ class Package:
         """Return what messages call one of its files: ``x.ova!disk.vmdk``."""
         if name == self.descriptor.name and self.archive is None:
             return str(self.path)
-        return self._storage.where(name)
+        return self._storage.where(self.beside(name))
+
+    def beside(self, name: str) -> str:
+        """Return a name that is relative to the descriptor as the storage spells it."""
+        folder = self.descriptor.name.rpartition("/")[0]
+        return f"{folder}/{name.removeprefix('./')}" if folder and name[:1] != "/" else name
 
     def find(self, name: str, *, by: str = "") -> File | None:
-        """Open a stored file by its name, or return None where there is none."""
-        return self._storage.find(self._beside(name), by or str(self.path))
+        """Open a file by its name from the descriptor, or return None where there is none."""
+        return self._storage.find(self.beside(name), by or str(self.path))
 
     def member(self, name: str, *, by: str = "") -> File:
         """Open a stored file by its name; one that is not there means a damaged package."""
@@ -311,25 +239,24 @@ class Package:
                 )
             yield chunk
 
-    def _beside(self, name: str) -> str:
-        """Return a name that is relative to the descriptor as the storage spells it."""
-        folder = self.descriptor.name.rpartition("/")[0]
-        return f"{folder}/{name}" if folder and not name.startswith("/") else name
+    @property
+    def _own_name(self) -> str:
+        return self.descriptor.name.rpartition("/")[2]
 
-    def _sibling(self, suffix: str) -> str | None:
-        own = str(PurePosixPath(self.descriptor.name).with_suffix(suffix).name)
-        if self.find(own) is not None:
-            return own
-        others = [name for name in self.names() if name.endswith(suffix) and "/" not in name]
-        return others[0] if self.archive is not None and len(others) == 1 else None
-
-
-def _plain(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+    def _siblings(self, suffix: str) -> tuple[str, ...]:
+        """Return the file named after the descriptor, or in an archive all of that suffix."""
+        base = PurePosixPath(self._own_name).stem
+        if self.find(base + suffix) is not None:
+            return (base + suffix,)
+        folder = self.beside("")
+        below = [name[len(folder) :] for name in self.names() if name.startswith(folder)]
+        found = [name for name in below if "/" not in name and name.lower().endswith(suffix)]
+        named = [name for name in found if name[: -len(suffix)] == base]
+        return tuple(named[:1] or found if self.archive is not None else named[:1])
 
 
 def _only_descriptor(folder: Path) -> Path:
-    found = [name for name in _Folder(folder).names() if name.lower().endswith(".ovf")]
+    found = [name for name in Folder(folder).names() if name.lower().endswith(".ovf")]
     if not found:
         raise DamagedInputError("holds no OVF descriptor", where=str(folder))
     if len(found) > 1:
@@ -367,6 +294,10 @@ def _relative(reference: Reference) -> str:
     href = (reference.href or "").strip()
     if not href:
         raise DamagedInputError("File has no ovf:href", where=where)
+    if href.lower().startswith("file:"):
+        raise RefusedError(
+            f"names a file outside its own folder ({href!r})", where=where, hint=STAY_BESIDE
+        )
     if is_remote(reference):
         raise UnsupportedInputError(
             f"file is not in the package ({href!r})",

@@ -1,6 +1,7 @@
 """What VMware and VirtualBox say of a machine in extensions of their own.
 
-VMware writes ``vmw:Config`` and ``vmw:ExtraConfig`` pairs and ``vmw:osType``; VirtualBox puts its
+VMware writes ``vmw:Config`` and ``vmw:ExtraConfig`` pairs, ``vmw:osType`` and, for each class of
+devices it boots from, a ``vmw:BootOrderSection`` (its ``ovf-vmware.xsd``); VirtualBox puts its
 whole machine file into ``vbox:Machine``. Only what the neutral machine has words for is read, the
 rest is reported.
 """
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from ovf.envelope import VMW
 from ovf.items import Reading, config
 from rehost.machine import BootDevice, ClockOffset, Cpu, Firmware, Nic, Tpm
 from rehost.tracked import Tracked
@@ -25,6 +27,12 @@ VBOX_BOOT = {
     "DVD": BootDevice.CDROM,
     "Floppy": BootDevice.FLOPPY,
     "Network": BootDevice.NETWORK,
+}
+VMWARE_BOOT = {
+    "disk": BootDevice.DISK,
+    "cdrom": BootDevice.CDROM,
+    "floppy": BootDevice.FLOPPY,
+    "net": BootDevice.NETWORK,
 }
 VBOX_CLOCK = {"local": ClockOffset.LOCALTIME, "UTC": ClockOffset.UTC}
 VBOX_TPM = {"v1_2": "1.2", "v2_0": "2.0"}
@@ -63,6 +71,17 @@ def vmware(hardware: Tracked) -> Extras:
         secure_boot=_truth(secure),
         cpu=None if nested is None else Cpu(nested=nested),
     )
+
+
+def boot_order(system: Tracked) -> tuple[BootDevice, ...]:
+    """Read VMware's boot order; a section of a class nobody knows is left to the report."""
+    found = []
+    for section in system.children("vmw:BootOrderSection"):
+        kind = section.element.get(f"{{{VMW}}}type") or section.element.get("type")
+        if (device := VMWARE_BOOT.get(str(kind))) is not None:
+            found.append(device)
+            section.ignore("Info", "@required", "@type")
+    return tuple(dict.fromkeys(found))
 
 
 def virtualbox(system: Tracked, reading: Reading) -> Extras:

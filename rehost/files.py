@@ -76,7 +76,11 @@ class LocalFile:
         if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
             self.close()
             raise RefusedError("is neither a file nor a block device", where=self.name)
-        self.size = os.lseek(self._fd, 0, os.SEEK_END)
+        try:
+            self.size = os.lseek(self._fd, 0, os.SEEK_END)
+        except OSError as error:
+            self.close()
+            raise RefusedError(f"has no size ({error.strerror})", where=self.name) from None
 
     def pread(self, offset: int, length: int) -> bytes:
         """Read, asking again where the kernel hands over less than it has."""

@@ -75,8 +75,9 @@ class Staging:
         if Path(name).name != name or name in {"", ".", "..", LOCK}:
             raise RefusedError(f"is no name for an output ({name!r})", where=str(self.folder))
         self._refuse_taken(name)
-        if name not in self._names:
-            self._names.append(name)
+        if name in self._names:
+            raise RefusedError("would be written twice", where=str(self.folder / name))
+        self._names.append(name)
         return self._place / name
 
     def commit(self) -> None:

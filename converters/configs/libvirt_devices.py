@@ -21,6 +21,7 @@ from converters.configs.libvirt_words import (
     Meaning,
     device_number,
 )
+from converters.configs.sas import REGISTERED
 from rehost.machine import (
     Address,
     AttachmentKind,
@@ -163,6 +164,8 @@ def _drive(node: Tracked, found: Devices, folder: Path, losses: list[Loss]) -> N
         found.removables.append(Removable(kind, address, file, connected))
         return
     driver = node.said("driver/@type") or "raw"
+    if (node.element.findtext("wwn") or "").startswith(REGISTERED):
+        node.ignore("wwn")
     _order(node, found, BootDevice.DISK, len(found.disks))
     disk = Disk(
         address=address,

@@ -9,30 +9,39 @@ from pathlib import Path, PurePath
 
 from converters.disks.gate import ChainGate, Gate
 from converters.disks.image import Image
-from converters.disks.writer import Writer
+from converters.disks.options import Option
+from converters.disks.writer import Level, PackedWriter, Writer
 from rehost.discovery import declared
 from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
 from rehost.files import File
 
 RAW = "raw"
+FOREIGN = {
+    b"QED\0": "QED",
+    b"LUKS\xba\xbe": "LUKS encryption",
+    b"WithoutFreeSpace": "Parallels",
+    b"WithouFreSpacExt": "Parallels",
+    b"OOOM": "COW of User-mode Linux",
+    b"Bochs Virtual HD Image": "Bochs",
+    b"\x1f\x8b": "gzip",
+    b"\xfd7zXZ\0": "xz",
+    b"PK\3\4": "ZIP",
+}
+"""How files begin that are neither read nor raw."""
+
 MOST_LAYERS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """A setting of a format's writer, given as ``-o name=value``; the first is the default."""
-
-    name: str
-    choices: tuple[str, ...]
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
 class Shape:
-    """What is asked of a new image: the disk's size in bytes and the format's options, checked."""
+    """What is asked of a new image: the disk's size in bytes and the format's options, checked.
+
+    Without a ``level`` a format does what it always does: qcow2 stores, a stream compresses.
+    """
 
     size: int
     options: dict[str, str] = field(default_factory=dict)
+    level: Level | None = None
 
     def option(self, chosen: Option) -> str:
         """Return what the user chose for an option, or its default."""
@@ -44,7 +53,9 @@ class DiskFormat:
     """A disk format: how to recognise, read and write it.
 
     ``recognise`` says whether a file is one, sound or broken, from its first and last bytes;
-    ``open`` raises for a broken one. ``create`` lays out a new image in an empty file.
+    ``open`` raises for a broken one. ``create`` lays out a new image in an empty file, which may
+    be compressed only if the format ``compresses``. What is recognised ``by_end`` is asked last,
+    for what lies at the end of another format's file may be the guest's to write.
     """
 
     name: str
@@ -52,14 +63,16 @@ class DiskFormat:
     suffixes: tuple[str, ...]
     recognise: Callable[[File], bool]
     open: Callable[[File, Gate], Image]
-    create: Callable[[FileIO, Shape], Writer] | None = None
+    create: Callable[[FileIO, Shape], Writer | PackedWriter] | None = None
     options: tuple[Option, ...] = ()
+    compresses: bool = False
+    by_end: bool = False
 
 
 def formats() -> tuple[DiskFormat, ...]:
     """Return every disk format known; raw, which any file could be, comes last."""
     known: tuple[DiskFormat, ...] = declared("converters.disks.formats", "FORMAT")
-    return tuple(sorted(known, key=lambda each: (each.name == RAW, each.name)))
+    return tuple(sorted(known, key=lambda each: (each.name == RAW, each.by_end, each.name)))
 
 
 def format_named(name: str) -> DiskFormat:
@@ -77,6 +90,8 @@ def format_of(file: File) -> DiskFormat:
     A file that is named after another format is never taken for raw: it is broken.
     """
     found = next(known for known in formats() if known.recognise(file))
+    if found.name == RAW:
+        _refuse_foreign(file)
     suffix = PurePath(file.name).suffix.lower()
     claimed = next((known for known in formats() if suffix in known.suffixes), found)
     if found.name == RAW and claimed is not found:
@@ -86,6 +101,18 @@ def format_of(file: File) -> DiskFormat:
             hint="If it is a raw disk, such as a flat extent, rename it to end in .raw.",
         )
     return found
+
+
+def _refuse_foreign(file: File) -> None:
+    """Refuse what is a disk in a format that is not read, for raw it is not."""
+    start = file.pread(0, max(map(len, FOREIGN)))
+    for magic, title in FOREIGN.items():
+        if start.startswith(magic):
+            raise UnsupportedInputError(
+                f"is in a format that is not read ({title})",
+                where=file.name,
+                hint="Convert it to raw or qcow2 where it was made.",
+            )
 
 
 def format_for(path: Path) -> DiskFormat:

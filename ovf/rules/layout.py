@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ovf.archive import Dialect
+from ovf.archive import Dialect, is_apple_double
 from ovf.package import Package, is_remote
 from ovf.rule import Needs, rule
 from rehost.errors import InteropError
@@ -28,7 +28,7 @@ def names_of_one_base(package: Package) -> Found:
     Fix: rename the file to the descriptor's name with .mf or .cert.
     """
     base = package.descriptor.name.rpartition(".")[0]
-    for name in (package.manifest_name, package.certificate_name):
+    for name in (*package.manifest_names, package.certificate_name):
         if name is not None and name.rpartition(".")[0] != base.rpartition("/")[2]:
             yield Location(package.where(name)), f"is not named after {package.descriptor.name!r}"
 
@@ -45,8 +45,8 @@ def nothing_but_the_package(package: Package) -> Found:
         return
     expected = set(_expected_order(package))
     for member in package.archive.members:
-        if member.name not in expected:
-            yield Location(package.where(member.name)), "is referred to by nothing"
+        if member.name not in expected and not is_apple_double(member.name):
+            yield Location(package.archive.where(member.name)), "is referred to by nothing"
 
 
 @rule("PKG-010", clause="5.3", needs=Needs.FILES)
@@ -70,9 +70,14 @@ def ustar(package: Package) -> Found:
 
     Fix: pack it again with `tar --format=ustar`.
     """
-    for member in package.archive.members if package.archive else ():
+    if package.archive is None:
+        return
+    for member in package.archive.members:
         if member.dialect is not Dialect.USTAR and member.size < LARGEST_USTAR:
-            yield Location(package.where(member.name)), f"header is {member.dialect}, not USTAR"
+            yield (
+                Location(package.archive.where(member.name)),
+                f"header is {member.dialect}, not USTAR",
+            )
 
 
 @rule("PKG-012", clause="5.3", needs=Needs.FILES)
@@ -99,7 +104,7 @@ def order_of_members(package: Package) -> Found:
     if package.archive is None:
         return
     expected = _expected_order(package)
-    signs = {package.manifest_name, package.certificate_name}
+    signs = {package.beside(name) for name in _signs(package)}
     found = [member.name for member in package.archive.members if member.name in set(expected)]
     late = [name for name in expected if name not in signs]
     late += [name for name in expected if name in signs]
@@ -107,7 +112,7 @@ def order_of_members(package: Package) -> Found:
         for is_so, should in zip(found, expected, strict=False):
             if is_so != should:
                 message = f"stands where {should!r} should be"
-                yield Location(package.where(is_so)), message
+                yield Location(package.archive.where(is_so)), message
                 return
 
 
@@ -119,7 +124,7 @@ def certificate_needs_manifest(package: Package) -> Found:
 
     Fix: add the manifest that was signed, or remove the certificate.
     """
-    if package.certificate_name is not None and package.manifest_name is None:
+    if package.certificate_name is not None and not package.manifest_names:
         yield Location(package.where(package.certificate_name)), "signs a manifest that is missing"
 
 
@@ -149,7 +154,7 @@ def not_compressed(package: Package) -> Found:
 
 def _expected_order(package: Package) -> list[str]:
     """Return the members there should be, as far as they are there."""
-    names = [package.descriptor.name, package.manifest_name, package.certificate_name]
+    names = _signs(package)
     for reference in package.envelope.references:
         if is_remote(reference):
             continue
@@ -157,4 +162,9 @@ def _expected_order(package: Package) -> list[str]:
             names += package.stored_names(reference)
         except InteropError:
             continue
-    return [name for name in dict.fromkeys(names) if name is not None]
+    return list(dict.fromkeys((package.descriptor.name, *map(package.beside, names))))
+
+
+def _signs(package: Package) -> list[str]:
+    certificate = package.certificate_name
+    return [*package.manifest_names, *([certificate] if certificate is not None else [])]

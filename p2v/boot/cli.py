@@ -85,8 +85,8 @@ def boot(ctx: click.Context, /, source: Path, **asked: Any) -> None:
     Nothing is written to SOURCE, and the machine has no way into the network. Exit code 0: all have
     booted, 1: one has not.
     """
-    from p2v.boot.results import document, junit, text_of
-    from rehost.console.output import emit_json
+    from p2v.boot.results import document, junit
+    from rehost.console.output import emit_json, emit_verdict
     from rehost.outputs import staged, writing
 
     with_junit: Path | None = asked.pop("junit")
@@ -98,7 +98,8 @@ def boot(ctx: click.Context, /, source: Path, **asked: Any) -> None:
     if as_json:
         emit_json(document(verdicts))
     else:
-        click.echo("\n".join(text_of(verdict) for verdict in verdicts))
+        for verdict in verdicts:
+            emit_verdict(verdict)
     ctx.exit(0 if all(verdict.booted for verdict in verdicts) else NOT_BOOTED)
 
 

@@ -1,4 +1,4 @@
-"""Verdicts as text, as JSON, and as JUnit's XML (the shape Jenkins and GitLab read)."""
+"""Verdicts as JSON, and as JUnit's XML (the shape Jenkins and GitLab read)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,6 @@ from rehost.verdict import Cause, Verdict
 LAST_BYTES = 16 << 10
 NO_XML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 SUITE = "rehost boot"
-
-
-def text_of(verdict: Verdict) -> str:
-    """Return a verdict as people read it."""
-    came = "booted" if verdict.booted else f"did not boot ({verdict.cause})"
-    lines = [
-        f"{verdict.machine}: {came} after {verdict.seconds:g} s under {verdict.accelerator}",
-        f"  seen: {verdict.evidence}",
-        f"  serial log: {verdict.serial_log}",
-    ]
-    if verdict.screenshot:
-        lines.append(f"  screen: {verdict.screenshot}")
-    return "\n".join(lines)
 
 
 def document(verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 import click
 
 from rehost import __version__
+from rehost.console.output import say
 from rehost.console.progress import MODES, progress_for
 from rehost.console.settings import defaults
 from rehost.errors import EnvironmentFailureError, InteropError
@@ -142,9 +143,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _complain(what: str, hint: str) -> None:
-    click.echo(f"error: {what}", err=True)
+    say(f"error: {what}", err=True)
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        say(f"hint: {hint}", err=True)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

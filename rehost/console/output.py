@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from rehost.verdict import Verdict
+
 SCHEMA_VERSION = 1
 PLAIN_WIDTH = 100
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def json_text(content: dict[str, Any]) -> str:
@@ -26,19 +31,44 @@ def emit_json(content: dict[str, Any]) -> None:
     click.echo(json_text(content), nl=False)
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print a text that may hold names from an untrusted file, its control characters escaped."""
+    click.echo(printable(text), err=err)
+
+
+def printable(text: str) -> str:
+    """Return a text that cannot command a terminal: controls and bidi marks become escapes."""
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def emit_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table as wide as the terminal, in colour where that is wanted."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    width = shutil.get_terminal_size((PLAIN_WIDTH, 0)).columns
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title_justify="left", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold", header_style="bold")
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    Console(width=width, no_color="NO_COLOR" in os.environ, highlight=False).print(table)
+        table.add_row(*(escape(printable(cell)) for cell in row))
+    width = shutil.get_terminal_size((PLAIN_WIDTH, 0)).columns
+    console = Console(width=width, no_color="NO_COLOR" in os.environ, highlight=False)
+    with console.capture() as capture:
+        console.print(f"[bold]{escape(printable(title))}[/bold]")
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def emit_verdict(verdict: Verdict) -> None:
+    """Print how a boot ended, and where the evidence is."""
+    came = "booted" if verdict.booted else f"did not boot ({verdict.cause})"
+    seconds = f"{verdict.seconds:g} s under {verdict.accelerator}"
+    say(f"{verdict.machine}: {came} after {seconds}")
+    say(f"  seen: {verdict.evidence}")
+    say(f"  serial log: {verdict.serial_log}")
+    if verdict.screenshot:
+        say(f"  screen: {verdict.screenshot}")
 
 
 def size_text(size: int) -> str:

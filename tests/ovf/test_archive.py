@@ -139,6 +139,10 @@ REFUSED = {
         entry("C:\\boot.ini"),
         "x.ova at 0: holds a member with an absolute name ('C:\\\\boot.ini')",
     ),
+    "drive letter behind a dot": (
+        entry("./C:/boot.ini"),
+        "x.ova at 0: holds a member with an absolute name ('./C:/boot.ini')",
+    ),
     "symbolic link": (
         entry("disk.vmdk", tarfile.SYMTYPE, link="/dev/sda"),
         "x.ova at 0: holds a symbolic link ('disk.vmdk')",

@@ -50,6 +50,15 @@ def test_every_descriptor_gives_machines_or_one_line() -> None:
             assert result
 
 
+def test_the_draft_of_ovf_1_is_refused_by_name() -> None:
+    refused = [
+        path
+        for path, result in everything().items()
+        if isinstance(result, UnsupportedInputError) and "draft dialect" in result.what
+    ]
+    assert any(path.match("OVFCerts/ValidCert/Nostalgia.ovf") for path in refused)
+
+
 def test_most_descriptors_of_a_known_version_are_read() -> None:
     known = [
         result for result in everything().values() if not isinstance(result, UnsupportedInputError)

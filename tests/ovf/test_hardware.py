@@ -180,8 +180,8 @@ def test_disks_hang_where_they_say_not_where_they_stand(tmp_path: Path) -> None:
         ),
     )  # fmt: skip
     assert machine.disks == (
-        Disk(Address(Bus.SCSI, 0, 5), 7),
         Disk(Address(Bus.SCSI, 0, 0), 2 << 30, "a b.vmdk"),
+        Disk(Address(Bus.SCSI, 0, 5), 7),
     )
     assert losses == []
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from ovf.manifest import Verification, parse_manifest
 from ovf.package import Package
+from ovf.validate import validate
 from rehost.errors import DamagedInputError, InteropError, TransferError
-from rehost.report import Finding
+from rehost.report import Finding, Location, Severity
 from tests.ovf.builders import beside, manifest, pack, said, signed_off, with_disk
 
 DISK = bytes(range(256)) * 256
@@ -170,8 +171,81 @@ def test_a_manifest_beside_a_descriptor_is_verified_too(tmp_path: Path) -> None:
         verify(package)
 
 
-def test_a_package_without_a_manifest_has_nothing_to_verify(tmp_path: Path) -> None:
-    assert verify(beside(tmp_path, with_disk(), {"disk.vmdk": DISK})) == []
+def test_a_package_without_a_manifest_is_told_to_be_unchecked(tmp_path: Path) -> None:
+    remark = "the package has no manifest, so nothing was checked against digests"
+    for package in (
+        beside(tmp_path, with_disk(), {"disk.vmdk": DISK}),
+        archive(tmp_path, {"web.ovf": with_disk().encode(), "disk.vmdk": DISK}),
+    ):
+        at = Location(str(package.path))
+        assert verify(package) == [Finding("MAN-000", Severity.INFO, remark, at)]
+
+
+@pytest.mark.parametrize("name", ["web.MF", "other.Mf"])
+def test_a_manifest_is_known_by_its_suffix_in_any_case(tmp_path: Path, name: str) -> None:
+    files = {"web.ovf": with_disk().encode(), "disk.vmdk": DISK}
+    package = archive(tmp_path, {**files, name: manifest({**files, "disk.vmdk": b"else"})})
+    assert package.manifest_name == name
+    with pytest.raises(TransferError):
+        verify(package)
+
+
+def test_beside_its_files_a_manifest_in_capitals_is_found(tmp_path: Path) -> None:
+    listing = {"web.MF": manifest({"disk.vmdk": b"else"}), "web.CERT": b""}
+    package = beside(tmp_path, with_disk(), {"disk.vmdk": DISK, **listing})
+    assert (package.manifest_name, package.certificate_name) == ("web.MF", "web.CERT")
+
+
+def test_of_several_manifests_the_one_named_after_the_descriptor_counts(tmp_path: Path) -> None:
+    files = {"web.ovf": with_disk().encode(), "disk.vmdk": DISK}
+    package = archive(tmp_path, {**files, "a.mf": b"", "web.MF": manifest(files)})
+    assert package.manifest_name == "web.MF"
+
+
+def test_several_manifests_of_other_names_are_refused(tmp_path: Path) -> None:
+    files = {"web.ovf": with_disk().encode(), "x.mf": b"", "y.mf": b"", "disk.vmdk": DISK}
+    package = archive(tmp_path, files)
+    what = "holds 2 manifests, none of them named after the descriptor (x.mf, y.mf)"
+    with pytest.raises(DamagedInputError) as caught:
+        Verification(package)
+    hint = "Keep the one that is this package's, named like the descriptor."
+    assert said(caught.value, tmp_path) == (f"x.ova: {what}", hint, 3)
+    told_by_rules = [
+        f"{found.rule} {found.location}: {found.message}".replace(f"{tmp_path}/", "")
+        for found in validate(package)
+    ]
+    assert told_by_rules == [
+        f"MAN-001 x.ova: {what}",
+        "PKG-003 x.ova!x.mf: is not named after 'web.ovf'",
+        "PKG-003 x.ova!y.mf: is not named after 'web.ovf'",
+    ]
+
+
+def test_a_package_in_a_folder_of_its_archive_is_verified_under_whole_names(
+    tmp_path: Path,
+) -> None:
+    files = {"web.ovf": with_disk("a%20b.vmdk").encode(), "a b.vmdk": DISK}
+    members = {f"sub/{name}": content for name, content in signed_off(files).items()}
+    package = archive(tmp_path, members)
+    assert verify(package) == []
+    assert [found for found in validate(package) if found.rule != "PKG-006"] == []
+    package = archive(tmp_path, {**members, "sub/a b.vmdk": b"else", "sub/readme": b"", "top": b""})
+    with pytest.raises(TransferError) as caught:
+        verify(package)
+    assert caught.value.where == f"{tmp_path}/x.ova!sub/a b.vmdk"
+    assert told(Verification(package).findings) == [
+        f"MAN-006 {tmp_path}/x.ova!sub/web.mf: file is not in the manifest ('sub/readme')",
+        f"MAN-006 {tmp_path}/x.ova!sub/web.mf: file is not in the manifest ('top')",
+    ]
+
+
+def test_what_macos_adds_to_an_archive_is_no_part_of_the_package(tmp_path: Path) -> None:
+    files = signed_off({"web.ovf": with_disk().encode(), "disk.vmdk": DISK})
+    junk = {f"._{name}": b"\0\5\x16\7" for name in files} | {"sub/._more.ovf": b"", "._x.mf": b""}
+    package = archive(tmp_path, files | junk)
+    assert verify(package) == []
+    assert package.names() == tuple(files)
+    assert validate(package) == []
 
 
 def test_cancelling_ends_the_thread_in_the_middle_of_a_file(tmp_path: Path) -> None:

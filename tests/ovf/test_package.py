@@ -118,6 +118,18 @@ def test_an_archive_is_known_by_its_content_whatever_it_is_called(tmp_path: Path
     assert only_file(Package.open(path)) == DISK
 
 
+def test_a_colon_in_a_name_is_no_drive_and_no_scheme(tmp_path: Path) -> None:
+    members = {
+        "Web: Server.ovf": with_disk("Web: Server-disk1.vmdk").encode(),
+        "Web: Server.mf": b"",
+        "Web: Server-disk1.vmdk": DISK,
+    }
+    package = Package.open(pack(tmp_path / "web.ova", members))
+    assert package.descriptor.name == "Web: Server.ovf"
+    assert package.manifest_name == "Web: Server.mf"
+    assert only_file(package) == DISK
+
+
 def failing(package: Package, folder: Path) -> tuple[str, str, int]:
     with pytest.raises(InteropError) as caught:
         package.file_for(package.envelope.references[0])
@@ -257,6 +269,12 @@ def test_a_folder_must_hold_one_descriptor(tmp_path: Path) -> None:
         "vm: holds 2 descriptors (a.ovf, b.ovf)",
         "Name the one you mean.",
     )
+
+
+def test_what_macos_adds_to_a_folder_is_not_counted(tmp_path: Path) -> None:
+    beside(tmp_path, descriptor(), {"._web.ovf": b"\0\5\x16\7"})
+    package = Package.open(tmp_path)
+    assert (package.descriptor.name, package.names()) == ("web.ovf", ("web.ovf",))
 
 
 def test_a_member_is_opened_below_the_folder_only(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ Decisions, where the format leaves more than one way:
 from __future__ import annotations
 
 from converters.configs.libvirt_words import NICS, SCSI_MODELS, SOUNDS, USB_MODELS
-from converters.disks.registry import Option
+from converters.disks.options import Option
 from converters.target import Abilities, Target
 from converters.targets.libvirt.domain import documents
 from converters.targets.libvirt.fit import AUTO, fit

@@ -23,7 +23,7 @@ from converters.configs.libvirt_words import (
     device_name,
     first_words,
 )
-from converters.sas import world_wide_name
+from converters.configs.sas import world_wide_name
 from converters.targets.libvirt.elements import add
 from rehost.errors import RefusedError
 from rehost.machine import (

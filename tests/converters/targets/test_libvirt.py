@@ -114,6 +114,7 @@ WHOLE = """\
       <boot order="1"/>
       <address type="drive" controller="0" bus="0" target="3" unit="0"/>
       <serial>WD-1</serial>
+      <wwn>5525400000000003</wwn>
     </disk>
     <disk type="file" device="disk">
       <driver name="qemu" type="raw"/>

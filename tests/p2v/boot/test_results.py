@@ -9,8 +9,8 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
-from p2v.boot.results import document, junit, text_of
-from rehost.console.output import json_text
+from p2v.boot.results import document, junit
+from rehost.console.output import emit_verdict, json_text
 from rehost.verdict import Cause, Verdict
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "boot.schema.json"
@@ -46,15 +46,17 @@ def failed(log: Path, cause: Cause = Cause.KERNEL_PANIC) -> Verdict:
     )
 
 
-def test_a_verdict_is_told_in_words(log: Path) -> None:
-    assert text_of(came_up(log)).splitlines() == [
+def test_a_verdict_is_told_in_words(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    emit_verdict(came_up(log))
+    assert capsys.readouterr().out.splitlines() == [
         "web: booted after 24.1 s under tcg",
         "  seen: web login:",
         f"  serial log: {log}",
         f"  screen: {log.parent}/screen.png",
     ]
-    assert text_of(failed(log)).splitlines() == [
-        "db <1>\x02: did not boot (kernel-panic) after 60 s under kvm",
+    emit_verdict(failed(log))
+    assert capsys.readouterr().out.splitlines() == [
+        "db <1>\\u0002: did not boot (kernel-panic) after 60 s under kvm",
         '  seen: Kernel panic - not syncing: "oops"',
         f"  serial log: {log}",
     ]

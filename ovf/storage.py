@@ -1,0 +1,110 @@
+"""Where a package's files lie: in a folder of this computer, or in a tar that stays packed.
+
+Spec: DSP0243 clause 5 (packages). AppleDouble files, ``._name`` beside ``name`` (RFC 1740, appendix
+B), which the archivers of macOS add for its file attributes, are opened by name but never listed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from ovf.archive import Archive, is_absolute, is_apple_double
+from rehost.errors import DamagedInputError, EnvironmentFailureError, RefusedError
+from rehost.files import File, Inflated, open_beneath
+
+LONGEST_PART = 255
+STAY_BESIDE = "A package may only use files beside it; do not trust this one."
+
+
+class Storage(Protocol):
+    """Where a package's files lie."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the files in it."""
+
+    def find(self, name: str, by: str) -> File | None:
+        """Open a file, or return None where there is none; ``by`` is who asks, for messages."""
+
+    def where(self, name: str) -> str:
+        """Return what messages call a file in it."""
+
+    def twin(self) -> Storage:
+        """Return access to the same files that another thread can use without disturbance."""
+
+
+class Folder:
+    """Files in a folder of this computer."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def names(self) -> tuple[str, ...]:
+        """Return the files in the folder itself; those below are found by their names."""
+        try:
+            return tuple(sorted(path.name for path in self._folder.iterdir() if _listed(path)))
+        except OSError as error:
+            raise EnvironmentFailureError(
+                f"cannot be read ({error.strerror})", where=str(self._folder)
+            ) from error
+
+    def find(self, name: str, by: str) -> File | None:
+        """Open a file below the folder."""
+        if any(len(part.encode()) > LONGEST_PART for part in name.split("/")):
+            return None
+        try:
+            return open_beneath(self._folder, name, by=by)
+        except DamagedInputError:
+            return None
+        except OSError as error:
+            raise EnvironmentFailureError(
+                f"file cannot be reached ({error.strerror})", where=by
+            ) from error
+
+    def where(self, name: str) -> str:
+        """Return the path."""
+        return str(self._folder / name)
+
+    def twin(self) -> Storage:
+        """Return itself: every file is opened anew."""
+        return self
+
+
+class InArchive:
+    """Members of a tar."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+        self._members = {member.name: member for member in archive.members}
+
+    def names(self) -> tuple[str, ...]:
+        """Return the members in their order."""
+        return tuple(name for name in self._members if not is_apple_double(name))
+
+    def find(self, name: str, by: str) -> File | None:
+        """Return a member's window."""
+        parts = name.replace("\\", "/").split("/")
+        if not name or is_absolute(name) or ".." in parts:
+            raise RefusedError(
+                f"names a file outside its own folder ({name!r})",
+                where=by,
+                hint=STAY_BESIDE,
+            )
+        member = self._members.get("/".join(part for part in parts if part not in {"", "."}))
+        return None if member is None else self.archive.window(member)
+
+    def where(self, name: str) -> str:
+        """Return archive and member, joined by an exclamation mark."""
+        return self.archive.where(name)
+
+    def twin(self) -> Storage:
+        """Return itself, but with a decompressor of its own for an archive inside gzip."""
+        file = self.archive.file
+        if not isinstance(file, Inflated):
+            return self
+        again = Inflated(file.inner, file.name)
+        return InArchive(Archive(again, self.archive.members, self.archive.ended))
+
+
+def _listed(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and not is_apple_double(path.name)
