@@ -1,69 +1,37 @@
 """Moving a guest's disk from one image into another.
 
 The disk is cut into cells. For each cell that holds data, a thread fetches and inflates its runs
-(the C libraries release the GIL) and drops what is zero; this thread asks the writer for places, in
-order, and writes. At most ``DEPTH`` cells per thread are in flight, so memory is bounded whatever
-the disk's size, and what the source's tables call zero is never touched at all.
+(the C libraries release the GIL), drops what is zero and, where the target is compressed, packs the
+rest; this thread asks the writer for places, in order, and writes. At most ``DEPTH`` cells per
+thread are in flight, so memory is bounded whatever the disk's size, and what the source's tables
+call zero is never touched at all.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from io import FileIO
-from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
-from converters.disks.image import (
-    Image,
-    Packed,
-    Run,
-    Stored,
-    Zero,
-    clipped,
-    fetch,
-    resolved,
-    unpack,
-)
+from converters.disks.cells import Cell, Piece, cells, load
+from converters.disks.image import Image
 from converters.disks.registry import DiskFormat, Shape
-from converters.disks.writer import Place, Writer
+from converters.disks.writer import Level, PackedWriter, Place, Writer
 from rehost.errors import UsageError
 from rehost.outputs import writing
 from rehost.progress import SILENT, Progress
 
-CELL = 2 << 20
 DEPTH = 3
 FINEST = 4096
-LARGEST_READ = 4 << 20
 MOST_BUFFERS = 512
 THREADS = max(2, os.cpu_count() or 1)
 
-_ZEROS = bytes(CELL)
-
-
-class Piece(NamedTuple):
-    """Bytes of the guest's disk, to be written at ``start``; not all of them are zero."""
-
-    start: int
-    content: memoryview
-
-    @property
-    def stop(self) -> int:
-        """The offset of the first byte behind it."""
-        return self.start + len(self.content)
-
-
-class Cell(NamedTuple):
-    """A stretch of the disk between two multiples of the unit, and the runs with its data."""
-
-    start: int
-    stop: int
-    runs: tuple[Run, ...]
+Prepare = Callable[[Cell], list[Piece]]
+Store = Callable[[Sequence[Piece]], None]
 
 
 def write_image(
@@ -72,22 +40,24 @@ def write_image(
     """Write what the guest sees of ``image`` to a new file in another format."""
     if into.create is None:
         raise UsageError(f"{into.title} is read, not written")
+    if shape.level not in {None, Level.NONE} and not into.compresses:
+        raise UsageError(f"{into.title} is never compressed", hint="Pass no level, or none.")
     with writing(path), path.open("w+b", buffering=0) as output:
         copy(image, into.create(output, shape), output, progress)
 
 
-def copy(image: Image, writer: Writer, output: FileIO, progress: Progress = SILENT) -> None:
+def copy(
+    image: Image, writer: Writer | PackedWriter, output: FileIO, progress: Progress = SILENT
+) -> None:
     """Fill a new image with what the guest sees of ``image``, and finish it."""
-    unit = max(writer.unit, FINEST)
-    waiting: deque[tuple[Cell, Future[list[Piece]]]] = deque()
+    unit, prepare, store = _ways(writer, output.fileno())
     done = 0
     with ThreadPoolExecutor(THREADS) as pool:
         try:
-            for cell in _ahead(image, unit, pool, waiting):
-                for pieces in _touching(cell[1].result()):
-                    _store(pieces, writer, output)
-                progress.advance(cell[0].stop - done)
-                done = cell[0].stop
+            for cell, prepared in _ahead(cells(image, unit), prepare, pool):
+                store(prepared.result())
+                progress.advance(cell.stop - done)
+                done = cell.stop
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
@@ -95,123 +65,52 @@ def copy(image: Image, writer: Writer, output: FileIO, progress: Progress = SILE
     writer.finish()
 
 
+def _ways(writer: Writer | PackedWriter, fd: int) -> tuple[int, Prepare, Store]:
+    """Return how to fill a writer: its unit, the work of the threads and that of this one."""
+    if isinstance(writer, PackedWriter):
+        return writer.unit, partial(_packed, writer), partial(_append, writer, fd)
+    unit = max(writer.unit, FINEST)
+    return unit, partial(load, unit=unit), partial(_store, writer, fd)
+
+
 def _ahead(
-    image: Image,
-    unit: int,
-    pool: ThreadPoolExecutor,
-    waiting: deque[tuple[Cell, Future[list[Piece]]]],
+    found: Iterator[Cell], prepare: Prepare, pool: ThreadPoolExecutor
 ) -> Iterator[tuple[Cell, Future[list[Piece]]]]:
     """Yield each cell with its content to come, while the threads work on the next ones."""
-    for cell in cells(image, unit):
-        waiting.append((cell, pool.submit(_load, cell, unit)))
+    waiting: deque[tuple[Cell, Future[list[Piece]]]] = deque()
+    for cell in found:
+        waiting.append((cell, pool.submit(prepare, cell)))
         if len(waiting) > THREADS * DEPTH:
             yield waiting.popleft()
     while waiting:
         yield waiting.popleft()
 
 
-def cells(image: Image, unit: int) -> Iterator[Cell]:
-    """Cut the disk into cells with data; a packed run over an edge belongs to both sides."""
-    size = max(CELL, unit)
-    held: list[Run] = []
-    number = -1
-    for run in resolved(image, 0, image.size):
-        if isinstance(run.source, Zero):
-            continue
-        for touched in range(run.start // size, (run.stop - 1) // size + 1):
-            if held and touched != number:
-                yield _cell(held, number * size, (number + 1) * size, unit, image.size)
-                held = []
-            number = touched
-            held.append(clipped(run, touched * size, (touched + 1) * size))
-    if held:
-        yield _cell(held, number * size, (number + 1) * size, unit, image.size)
+def _packed(writer: PackedWriter, cell: Cell) -> list[Piece]:
+    """Load a cell and pack it unit by unit; each piece keeps its place on the guest's disk."""
+    unit = writer.unit
+    return [
+        Piece(start + at, memoryview(writer.pack(start + at, content[at : at + unit])))
+        for start, content in load(cell, unit)
+        for at in range(0, len(content), unit)
+    ]
 
 
-def _cell(runs: Sequence[Run], first: int, last: int, unit: int, size: int) -> Cell:
-    start = max(first, runs[0].start) // unit * unit
-    stop = min(-(-min(last, runs[-1].stop) // unit) * unit, size)
-    return Cell(start, stop, tuple(runs))
+def _append(writer: PackedWriter, fd: int, pieces: Sequence[Piece]) -> None:
+    """Write packed pieces, those that follow each other in the file at once."""
+    placed = [Piece(writer.append(*piece), piece.content) for piece in pieces]
+    for group in _touching(placed):
+        length = group[-1].stop - group[0].start
+        _write(fd, Place(group[0].start, length), [piece.content for piece in group])
 
 
-def _load(cell: Cell, unit: int) -> list[Piece]:
-    """Fetch what a cell holds and return the pieces of it that are not zero."""
-    loaded = [*_stored(cell), *_packed(cell)]
-    if not all(piece.start % unit == 0 and _ends_well(piece, unit, cell) for piece in loaded):
-        loaded = [_assembled(cell, loaded)]
-    return [part for piece in sorted(loaded, key=_start) for part in _without_zeros(piece, unit)]
-
-
-def _start(piece: Piece) -> int:
-    return piece.start
-
-
-def _ends_well(piece: Piece, unit: int, cell: Cell) -> bool:
-    return piece.stop % unit == 0 or piece.stop == cell.stop
-
-
-def _assembled(cell: Cell, pieces: Sequence[Piece]) -> Piece:
-    """Put pieces that do not keep to the unit into one buffer."""
-    buffer = memoryview(bytearray(cell.stop - cell.start))
-    for start, content in pieces:
-        buffer[start - cell.start : start - cell.start + len(content)] = content
-    return Piece(cell.start, buffer)
-
-
-def _stored(cell: Cell) -> Iterator[Piece]:
-    for run in cell.runs:
-        if isinstance(run.source, Stored):
-            yield Piece(run.start, memoryview(fetch(run.source, run.length)))
-
-
-def _packed(cell: Cell) -> Iterator[Piece]:
-    """Unpack the packed runs, reading those that lie together at once."""
-    runs = [(run, run.source) for run in cell.runs if isinstance(run.source, Packed)]
-    for batch in _together(runs):
-        file, begin = batch[0][1].file, batch[0][1].offset
-        end = max(source.offset + source.length for _, source in batch)
-        read = memoryview(file.pread(begin, end - begin))
-        for run, source in batch:
-            at = source.offset - begin
-            plain = memoryview(unpack(source, run.length, read[at : at + source.length]))
-            first, last = max(run.start, cell.start), min(run.stop, cell.stop)
-            yield Piece(first, plain[first - run.start : last - run.start])
-
-
-def _together(runs: Sequence[tuple[Run, Packed]]) -> Iterator[list[tuple[Run, Packed]]]:
-    """Group packed runs that lie close behind each other in one file, whatever their order."""
-    batch: list[tuple[Run, Packed]] = []
-    for run, source in sorted(runs, key=lambda each: (each[1].file.name, each[1].offset)):
-        if batch:
-            before, first = batch[-1][1], batch[0][1]
-            near = before.offset <= source.offset <= before.offset + before.length + FINEST
-            small = source.offset + source.length - first.offset <= LARGEST_READ
-            if source.file is not first.file or not near or not small:
-                yield batch
-                batch = []
-        batch.append((run, source))
-    if batch:
-        yield batch
-
-
-def _without_zeros(piece: Piece, unit: int) -> Iterator[Piece]:
-    """Cut a piece at blocks of zeros; its last block may be shorter than the unit."""
-    start, content = piece
-    if len(content) <= unit:
-        if not _ZEROS.startswith(content):
-            yield piece
-        return
-    even = len(content) // unit * unit
-    words = np.frombuffer(content[:even], dtype=np.uint64).reshape(-1, unit // 8)
-    marks = (np.bitwise_or.reduce(words, axis=1) != 0).tolist()
-    if even < len(content):
-        marks.append(not _ZEROS.startswith(content[even:]))
-    at = 0
-    for holds_data, group in groupby(marks):
-        end = min(at + len(list(group)) * unit, len(content))
-        if holds_data:
-            yield Piece(start + at, content[at:end])
-        at = end
+def _store(writer: Writer, fd: int, pieces: Sequence[Piece]) -> None:
+    """Write pieces as they are to where the writer wants them."""
+    for group in _touching(pieces):
+        start = group[0].start
+        buffers = [piece.content for piece in group]
+        for place in writer.place(start, group[-1].stop - start):
+            buffers = _write(fd, place, buffers)
 
 
 def _touching(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
@@ -224,15 +123,6 @@ def _touching(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
         group.append(piece)
     if group:
         yield group
-
-
-def _store(pieces: Sequence[Piece], writer: Writer, output: FileIO) -> None:
-    """Write pieces that follow each other to where the writer wants them."""
-    start = pieces[0].start
-    places = writer.place(start, pieces[-1].stop - start)
-    buffers = [piece.content for piece in pieces]
-    for place in places:
-        buffers = _write(output.fileno(), place, buffers)
 
 
 def _write(fd: int, place: Place, buffers: list[memoryview]) -> list[memoryview]:

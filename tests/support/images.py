@@ -12,6 +12,7 @@ from converters.disks.copy import write_image
 from converters.disks.gate import FolderGate
 from converters.disks.image import Image
 from converters.disks.registry import Shape, format_named, open_image
+from converters.disks.writer import Level
 from rehost.files import LocalFile
 
 KIB = 1 << 10
@@ -115,9 +116,11 @@ def opened(path: Path, *, format_name: str | None = None) -> Image:
     return open_image(LocalFile(path), FolderGate(path.parent), format=format_name)
 
 
-def ours(image: Image, target: Path, format_name: str, **options: str) -> Path:
+def ours(
+    image: Image, target: Path, format_name: str, level: Level | None = None, /, **options: str
+) -> Path:
     """Convert an image with our engine."""
-    write_image(image, target, format_named(format_name), Shape(image.size, options))
+    write_image(image, target, format_named(format_name), Shape(image.size, options, level))
     return target
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converters.disks import copy as engine
-from converters.disks.copy import cells, copy
+from converters.disks import cells as engine
+from converters.disks.cells import cells
+from converters.disks.copy import copy
 from converters.disks.image import Packed, Parent, Stored, Zero, read, resolved
 from converters.disks.writer import Place
 from tests.support.models import ModelImage, built, model_images
@@ -49,6 +51,40 @@ class Checked:
         self.finished = True
 
 
+class CheckedPacked:
+    """A writer that checks what the engine promises, and keeps every unit it packed, by zlib."""
+
+    def __init__(self, unit: int, size: int) -> None:
+        self.unit = unit
+        self.places: list[tuple[int, int, int]] = []
+        self.finished = False
+        self._size = size
+        self._reached = 0
+        self._next = 0
+
+    def pack(self, start: int, block: memoryview) -> bytes:
+        """Accept only whole units that hold something, the last one of the disk excepted."""
+        assert start % self.unit == 0
+        assert len(block) == min(self.unit, self._size - start)
+        assert any(block)
+        return zlib.compress(block, 1)
+
+    def append(self, start: int, packed: memoryview) -> int:
+        """Accept only ascending units; leave a gap in the file now and then."""
+        assert start >= self._reached
+        assert not self.finished
+        self._reached = start + self.unit
+        at = self._next + (100 if start % (7 * self.unit) == 0 else 0)
+        self._next = at + len(packed)
+        self.places.append((start, at, len(packed)))
+        return at
+
+    def finish(self) -> None:
+        """Be called once."""
+        assert not self.finished
+        self.finished = True
+
+
 def copied(image: ModelImage, unit: int) -> bytes:
     with TemporaryDirectory() as folder, (Path(folder) / "out").open("w+b", buffering=0) as output:
         output.truncate(image.size)
@@ -56,6 +92,19 @@ def copied(image: ModelImage, unit: int) -> bytes:
         copy(image, writer, output)
         assert writer.finished
         return (Path(folder) / "out").read_bytes()
+
+
+def packed_and_unpacked(image: ModelImage, unit: int) -> bytes:
+    with TemporaryDirectory() as folder, (Path(folder) / "out").open("w+b", buffering=0) as output:
+        writer = CheckedPacked(unit, image.size)
+        copy(image, writer, output)
+        assert writer.finished
+        stored = (Path(folder) / "out").read_bytes()
+    content = bytearray(image.size)
+    for start, at, length in writer.places:
+        plain = zlib.decompress(stored[at : at + length])
+        content[start : start + len(plain)] = plain
+    return bytes(content)
 
 
 @many
@@ -95,6 +144,12 @@ def test_copying_gives_the_content_whatever_the_unit(image: ModelImage, unit: in
 
 
 @many
+@given(image=model_images(), unit=st.sampled_from([512, 4096, 65536]))
+def test_packing_keeps_the_content_whatever_the_unit(image: ModelImage, unit: int) -> None:
+    assert packed_and_unpacked(image, unit) == image.content
+
+
+@many
 @given(
     image=model_images(), unit=st.sampled_from([4096, 8192]), cell=st.sampled_from([8192, 65536])
 )
@@ -103,6 +158,7 @@ def test_copying_gives_the_content_with_runs_over_many_cells(
 ) -> None:
     with patch.object(engine, "CELL", cell):
         assert copied(image, unit) == image.content
+        assert packed_and_unpacked(image, unit) == image.content
 
 
 @many
@@ -159,3 +215,4 @@ def test_a_short_write_is_finished(tmp_path: Path) -> None:
 
     with patch("os.pwritev", stingy):
         assert copied(image, 4096) == image.content
+        assert packed_and_unpacked(image, 4096) == image.content

@@ -201,8 +201,8 @@ def test_a_data_cluster_cut_short_is_damage(sound: bytes) -> None:
 def test_a_compressed_cluster_behind_the_end_is_damage(sound: bytes) -> None:
     error = error_of(patched(sound, l2_at(sound), ">Q", (1 << 62) | (1 << 40)))
     assert str(error) == (
-        f"a.qcow2 at {1 << 40}: a compressed block has the wrong size "
-        f"(0 bytes, should be {CLUSTER})"
+        f"a.qcow2 at {1 << 40}: a compressed block is damaged "
+        f"(it does not unpack to {CLUSTER} bytes or fewer)"
     )
 
 

@@ -5,9 +5,10 @@ Source: QEMU, "docs/interop/qcow2.txt".
 
 from __future__ import annotations
 
+from converters.disks.formats.qcow2.growth import CLUSTER_SIZE
 from converters.disks.formats.qcow2.header import MAGIC, Header
 from converters.disks.formats.qcow2.reader import Qcow2Image
-from converters.disks.formats.qcow2.writer import CLUSTER_SIZE, Qcow2Writer
+from converters.disks.formats.qcow2.writer import COMPRESSION_TYPE, create
 from converters.disks.gate import Gate
 from converters.disks.registry import DiskFormat, open_below
 from rehost.errors import RefusedError
@@ -34,6 +35,7 @@ FORMAT = DiskFormat(
     suffixes=(".qcow2",),
     recognise=lambda file: file.pread(0, 4) == MAGIC,
     open=_open,
-    create=Qcow2Writer,
-    options=(CLUSTER_SIZE,),
+    create=create,
+    options=(CLUSTER_SIZE, COMPRESSION_TYPE),
+    compresses=True,
 )

@@ -33,6 +33,7 @@ from converters.disks.tables import (
     read_table,
     stretches,
 )
+from converters.disks.zstandard import require_zstd, unzstd
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
@@ -40,6 +41,7 @@ OFFSET = 0x00FF_FFFF_FFFF_FE00
 COMPRESSED = 1 << 62
 READS_ZERO = 1
 DEFLATE = 0
+ZSTD = 1
 
 Entries = npt.NDArray[np.uint64]
 
@@ -146,6 +148,9 @@ def _unpacker(
 ) -> Callable[[int, int, bytes | memoryview], bytes | bytearray]:
     if compression == DEFLATE:
         return _inflate
+    if compression == ZSTD:
+        require_zstd()
+        return _unzstd
     raise UnsupportedInputError(
         f"the qcow2 compression is not known (type {compression})", where=where
     )
@@ -154,6 +159,10 @@ def _unpacker(
 def _inflate(cluster: int, length: int, stored: bytes | memoryview) -> bytes | bytearray:
     """Inflate a cluster; the one at the disk's end may hold more than the disk."""
     return inflate(stored, length, most=cluster)
+
+
+def _unzstd(cluster: int, length: int, stored: bytes | memoryview) -> bytes:
+    return unzstd(stored, length, most=cluster)
 
 
 def _facts(header: Header) -> Facts:

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from io import FileIO
 from typing import Protocol
 
+from converters.disks.formats.vmdk.describing import ADAPTER_TYPE, HARDWARE_VERSION
 from converters.disks.formats.vmdk.descriptor import LARGEST, SIGNATURE, Descriptor, Extent
+from converters.disks.formats.vmdk.growing import SparseWriter
 from converters.disks.formats.vmdk.sparse import MAGIC, SparseExtent
+from converters.disks.formats.vmdk.stream import StreamWriter
 from converters.disks.gate import Gate
 from converters.disks.holes import stored_runs
 from converters.disks.image import LARGEST_DISK, PARENT, SECTOR, ZERO, Facts, Run, Source
-from converters.disks.registry import DiskFormat
+from converters.disks.options import Option
+from converters.disks.registry import DiskFormat, Shape
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File, read_all
 
 ESX_MAGIC = b"COWD"
+STREAM, SPARSE = "streamOptimized", "monolithicSparse"
+SUBFORMAT = Option("subformat", (STREAM, SPARSE), "kind of VMDK")
 READABLE = frozenset(
     {
         "monolithicSparse",
@@ -122,6 +129,13 @@ def _open(file: File, gate: Gate) -> VmdkImage:
     return VmdkImage([extent], _facts(descriptor, file, extent))
 
 
+def _create(output: FileIO, shape: Shape) -> StreamWriter | SparseWriter:
+    """Lay out a new VMDK of the kind that is asked for."""
+    if shape.option(SUBFORMAT) == SPARSE:
+        return SparseWriter(output, shape)
+    return StreamWriter(output, shape)
+
+
 def _open_described(file: File, gate: Gate, descriptor: Descriptor) -> VmdkImage:
     """Open the extents a descriptor names, through the gate."""
     _check(descriptor, file.name)
@@ -135,6 +149,8 @@ def _open_described(file: File, gate: Gate, descriptor: Descriptor) -> VmdkImage
 
 def _open_extent(extent: Extent, by: str, gate: Gate) -> _Extent:
     size = extent.sectors * SECTOR
+    if extent.access == "NOACCESS":
+        raise UnsupportedInputError("the VMDK has an extent that must not be read", where=by)
     if extent.kind == "ZERO":
         return ZeroExtent(size)
     if extent.name is None:
@@ -191,4 +207,7 @@ FORMAT = DiskFormat(
     suffixes=(".vmdk",),
     recognise=_recognise,
     open=_open,
+    create=_create,
+    options=(SUBFORMAT, ADAPTER_TYPE, HARDWARE_VERSION),
+    compresses=True,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -35,11 +35,13 @@ AT_END = 0xFFFF_FFFF_FFFF_FFFF
 FOOTER_MARKER = 3
 LARGEST_GRAIN = 2 << 20
 TRAILING = 1 << 20
+NEWLINES = b"\n \r\n"
 ZEROED_ENTRY = 1
 MARKER = struct.Struct("<QI")
 SLACK = 1024
 
 NEWLINE_TEST = 1 << 0
+REDUNDANT_TABLES = 1 << 1
 ZEROED_GRAINS = 1 << 2
 COMPRESSED = 1 << 16
 MARKERS = 1 << 17
@@ -80,12 +82,16 @@ class Header:
         header._check(where)
         return header
 
+    def packed(self) -> bytes:
+        """Return the sector that says all this."""
+        return self.LAYOUT.pack(MAGIC, *astuple(self)).ljust(SECTOR, b"\0")
+
     def _check(self, where: str) -> None:
         if not 1 <= self.version <= 3:
             raise UnsupportedInputError(
                 f"the sparse VMDK has an unknown version ({self.version})", where=where
             )
-        if self.flags & NEWLINE_TEST and self.newlines != b"\n \r\n":
+        if self.flags & NEWLINE_TEST and self.newlines != NEWLINES:
             raise DamagedInputError(
                 f"the VMDK was transferred as text (its newlines became {self.newlines!r})",
                 where=where,
