@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from threading import local
 from typing import Any
 
 from rehost.errors import EnvironmentFailureError
@@ -19,11 +20,16 @@ MOST_FRAMES = 64
 
 
 def compressor(level: int) -> Callable[[memoryview], bytes]:
-    """Return what makes one frame of a block."""
-    compress = _library().compress
+    """Return what makes one frame of a block, on any thread; each keeps tables of its own."""
+    make = _library().ZstdCompressor
+    own = local()
 
     def pack(block: memoryview) -> bytes:
-        packed: bytes = compress(block, level)
+        if not hasattr(own, "compressor"):
+            own.compressor = make(level)
+        # With the size in its header a frame is as small as can be, and unpacked at once.
+        own.compressor.set_pledged_input_size(len(block))
+        packed: bytes = own.compressor.compress(block, make.FLUSH_FRAME)
         return packed
 
     return pack

@@ -58,8 +58,10 @@ class Growth:
         self.take(1 + self._clusters(self._l1.nbytes))
 
     def table_of(self, cluster: int) -> tuple[int, int]:
-        """Make the L2 table of a guest's cluster the present one; return the index, and what is
-        left of it from there on."""
+        """Make the L2 table of a guest's cluster the present one.
+
+        Return the cluster's index in it, and how many entries it has from there on.
+        """
         table, index = divmod(cluster, self.per_table)
         if table != self._table:
             self._finish_table()
