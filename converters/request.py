@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -109,8 +110,14 @@ def _check(request: Request) -> None:
     for what, is_so in useless.items():
         if is_so:
             raise UsageError(what)
-    if request.report is not None and not request.report.absolute().parent.is_dir():
-        raise UsageError("the folder of the report does not exist", where=str(request.report))
+    if request.report is not None and not _can_be_made(request.report):
+        raise UsageError("the report cannot be written there", where=str(request.report))
+
+
+def _can_be_made(path: Path) -> bool:
+    """Say whether a file can be made, the folders to it too; the output's is made anyway."""
+    nearest = next(place for place in path.absolute().parents if place.exists())
+    return nearest.is_dir() and os.access(nearest, os.W_OK)
 
 
 def _dry_run(request: Request) -> int:
