@@ -216,8 +216,10 @@ def test_clusters_too_small_for_the_disk_are_refused(tmp_path: Path) -> None:
     image = opened(create(tmp_path / "large.raw", RAW, 2 * TIB))
     with pytest.raises(UsageError) as caught:
         ours(image, tmp_path / "ours.qcow2", "qcow2", cluster_size="512")
-    assert str(caught.value) == f"a qcow2 of {2 * TIB} bytes needs larger clusters (found 512)"
-    assert caught.value.hint == "Pass -o cluster_size=65536 or more."
+    assert str(caught.value) == (
+        f"a disk of {2 * TIB} bytes is too large for qcow2 with clusters of 512"
+    )
+    assert caught.value.hint == "Such a qcow2 holds 137438953472 bytes."
     assert caught.value.exit_code == 2
 
 

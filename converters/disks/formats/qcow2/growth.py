@@ -45,8 +45,8 @@ class Growth:
         tables = -(-shape.size // (self.unit * self.per_table))
         if tables * 8 > LARGEST_L1:
             raise UsageError(
-                f"a qcow2 of {shape.size} bytes needs larger clusters (found {self.unit})",
-                hint="Pass -o cluster_size=65536 or more.",
+                f"a disk of {shape.size} bytes is too large for qcow2 with clusters of {self.unit}",
+                hint=f"Such a qcow2 holds {LARGEST_L1 // 8 * self.unit * self.per_table} bytes.",
             )
         self._l1 = np.zeros(max(tables, 1), dtype=">u8")
         self._l2 = np.zeros(self.per_table, dtype=">u8")
