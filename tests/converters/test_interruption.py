@@ -86,7 +86,9 @@ def test_two_runs_at_one_place_do_not_mix(source: Path, tmp_path: Path) -> None:
         while not _writing(out):
             assert first.poll() is None
             time.sleep(0.001)
+        first.send_signal(signal.SIGSTOP)
         second = rehost("convert", source, "--to", "qemu", "-o", out)
+        first.send_signal(signal.SIGCONT)
         assert (second.code, second.err) == (
             6,
             f"error: {out}: another run is writing here\nhint: Wait until it ends.\n",
