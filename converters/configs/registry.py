@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehost.discovery import declared
-from rehost.errors import UnsupportedInputError
 from rehost.files import LocalFile
 from rehost.machine import Machine
 from rehost.report import Loss
@@ -56,17 +55,6 @@ def config_of(path: Path) -> ConfigFormat | None:
     takers = [known for known in configs() if known.probe(head)]
     takers.sort(key=lambda known: path.suffix.lower() not in known.suffixes)
     return takers[0] if takers else None
-
-
-def config_for(path: Path) -> ConfigFormat:
-    """Return the format a file is in, or say that it is in none."""
-    found = config_of(path)
-    if found is None:
-        titles = ", ".join(known.title for known in configs())
-        raise UnsupportedInputError(
-            "is no machine configuration that is known", where=str(path), hint=f"Known: {titles}."
-        )
-    return found
 
 
 def root_of(head: bytes) -> str | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from tests.architecture.source import PACKAGES, ROOT, Import, below, files, imports, module_name
+from tests.architecture.source import PACKAGES, Import, below, files, imports, module_name
 
 LAYERS = {
     "rehost": (),
@@ -65,17 +63,6 @@ def test_what_stands_side_by_side_imports_no_sibling() -> None:
 def test_the_folders_that_are_watched_exist() -> None:
     watched = {unit[0] for path in files(*PACKAGES) if (unit := unit_of(module_name(path)))}
     assert {"converters.disks.formats", "converters.targets"} <= watched
-
-
-def test_the_agent_imports_the_standard_library_and_itself_alone() -> None:
-    if not (ROOT / "p2v" / "agent").exists():
-        pytest.skip("there is no agent")
-    wrong = [
-        str(each)
-        for each in imports("p2v/agent")
-        if not below(each.of, "p2v.agent") and each.of.split(".")[0] not in sys.stdlib_module_names
-    ]
-    assert wrong == []
 
 
 def test_the_schemas_hold_no_code() -> None:

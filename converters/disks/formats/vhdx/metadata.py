@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import ClassVar
 from uuid import UUID
 
 from converters.disks.formats.vhdx.header import KIB, MIB, Region
@@ -53,8 +52,6 @@ _LENGTHS = {FILE_PARAMETERS: 8, DISK_SIZE: 8, DISK_ID: 16, LOGICAL_SECTOR: 4, PH
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """What the metadata say; sizes in bytes. ``locator`` is set for a differencing disk."""
-
-    NAME_OF_PARENT: ClassVar[str] = "relative_path"
 
     block: int
     size: int
