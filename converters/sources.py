@@ -14,9 +14,9 @@ from converters.configs.registry import config_of
 from converters.disks.gate import FolderGate, Gate
 from converters.disks.image import Image
 from converters.disks.registry import RAW, format_named, format_of, open_image
-from ovf.archive import looks_like_tar
 from ovf.hardware import read_machines
 from ovf.package import Package
+from rehost.archive import looks_like_tar
 from rehost.errors import DamagedInputError, InteropError, RefusedError
 from rehost.files import GZIP_MAGIC, File, LocalFile, open_beneath, parts_beneath
 from rehost.machine import Disk, Machine, Origin

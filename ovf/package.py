@@ -16,10 +16,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote_to_bytes
 
-from ovf.archive import Archive, looks_like_tar, read_archive
 from ovf.envelope import Envelope, Reference, number
 from ovf.parse import LARGEST
 from ovf.storage import STAY_BESIDE, Folder, InArchive, Storage
+from rehost.archive import Archive, looks_like_tar, read_archive
 from rehost.errors import (
     DamagedInputError,
     RefusedError,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from ovf.archive import Archive, is_absolute, is_apple_double
+from rehost.archive import Archive, is_absolute, is_apple_double
 from rehost.errors import DamagedInputError, EnvironmentFailureError, RefusedError
 from rehost.files import File, Inflated, open_beneath
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ovf.archive import Dialect, is_apple_double
 from ovf.package import Package, is_remote
 from ovf.rule import Needs, rule
+from rehost.archive import Dialect, is_apple_double
 from rehost.errors import InteropError
 from rehost.files import Inflated
 from rehost.report import Location, Severity

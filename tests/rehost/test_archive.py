@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovf.archive import BLOCK, MOST_MEMBERS, Dialect, read_archive
+from rehost.archive import BLOCK, MOST_MEMBERS, Dialect, read_archive
 from rehost.errors import DamagedInputError, InteropError, RefusedError, UnsupportedInputError
 from rehost.files import File, Inflated, LocalFile
 from tests.ovf.builders import pack, said
