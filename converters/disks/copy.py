@@ -14,20 +14,19 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from io import FileIO
 from pathlib import Path
 
 from converters.disks.cells import Cell, Piece, cells, load
 from converters.disks.image import Image
+from converters.disks.output import Output
 from converters.disks.registry import DiskFormat, Shape
-from converters.disks.writer import Level, PackedWriter, Place, Writer
+from converters.disks.writer import Level, PackedWriter, Writer
 from rehost.errors import UsageError
 from rehost.outputs import writing
 from rehost.progress import SILENT, Progress
 
 DEPTH = 3
 FINEST = 4096
-MOST_BUFFERS = 512
 THREADS = max(2, os.cpu_count() or 1)
 
 Prepare = Callable[[Cell], list[Piece]]
@@ -35,22 +34,31 @@ Store = Callable[[Sequence[Piece]], None]
 
 
 def write_image(
-    image: Image, path: Path, into: DiskFormat, shape: Shape, progress: Progress = SILENT
+    image: Image,
+    path: Path,
+    into: DiskFormat,
+    shape: Shape,
+    progress: Progress = SILENT,
+    *,
+    elsewhere: Callable[[str], Path] | None = None,
 ) -> None:
-    """Write what the guest sees of ``image`` to a new file in another format."""
+    """Write what the guest sees of ``image`` to a new file in another format.
+
+    Further files that the format needs lie beside it, or where ``elsewhere`` says.
+    """
     if into.create is None:
         raise UsageError(f"{into.title} is read, not written")
     if shape.level not in {None, Level.NONE} and not into.compresses:
         raise UsageError(f"{into.title} is never compressed", hint="Pass no level, or none.")
-    with writing(path), path.open("w+b", buffering=0) as output:
+    with writing(path), Output(path, elsewhere=elsewhere) as output:
         copy(image, into.create(output, shape), output, progress)
 
 
 def copy(
-    image: Image, writer: Writer | PackedWriter, output: FileIO, progress: Progress = SILENT
+    image: Image, writer: Writer | PackedWriter, output: Output, progress: Progress = SILENT
 ) -> None:
     """Fill a new image with what the guest sees of ``image``, and finish it."""
-    unit, prepare, store = _ways(writer, output.fileno())
+    unit, prepare, store = _ways(writer, output)
     done = 0
     with ThreadPoolExecutor(THREADS) as pool:
         try:
@@ -65,12 +73,12 @@ def copy(
     writer.finish()
 
 
-def _ways(writer: Writer | PackedWriter, fd: int) -> tuple[int, Prepare, Store]:
+def _ways(writer: Writer | PackedWriter, output: Output) -> tuple[int, Prepare, Store]:
     """Return how to fill a writer: its unit, the work of the threads and that of this one."""
     if isinstance(writer, PackedWriter):
-        return writer.unit, partial(_packed, writer), partial(_append, writer, fd)
+        return writer.unit, partial(_packed, writer), partial(_append, writer, output)
     unit = max(writer.unit, FINEST)
-    return unit, partial(load, unit=unit), partial(_store, writer, fd)
+    return unit, partial(load, unit=unit), partial(_store, writer, output)
 
 
 def _ahead(
@@ -96,28 +104,28 @@ def _packed(writer: PackedWriter, cell: Cell) -> list[Piece]:
     ]
 
 
-def _append(writer: PackedWriter, fd: int, pieces: Sequence[Piece]) -> None:
+def _append(writer: PackedWriter, output: Output, pieces: Sequence[Piece]) -> None:
     """Write packed pieces, those that follow each other in the file at once."""
     placed = [Piece(writer.append(*piece), piece.content) for piece in pieces]
     for group in _touching(placed):
-        length = group[-1].stop - group[0].start
-        _write(fd, Place(group[0].start, length), [piece.content for piece in group])
+        output.writev([piece.content for piece in group], group[0].start)
 
 
-def _store(writer: Writer, fd: int, pieces: Sequence[Piece]) -> None:
+def _store(writer: Writer, output: Output, pieces: Sequence[Piece]) -> None:
     """Write pieces as they are to where the writer wants them."""
     for group in _touching(pieces):
         start = group[0].start
         buffers = [piece.content for piece in group]
-        for place in writer.place(start, group[-1].stop - start):
-            buffers = _write(fd, place, buffers)
+        for offset, length, other in writer.place(start, group[-1].stop - start):
+            taken, buffers = _split(buffers, length)
+            (other or output).writev(taken, offset)
 
 
 def _touching(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
     """Group pieces that follow each other without a gap."""
     group: list[Piece] = []
     for piece in pieces:
-        if group and (group[-1].stop != piece.start or len(group) >= MOST_BUFFERS):
+        if group and group[-1].stop != piece.start:
             yield group
             group = []
         group.append(piece)
@@ -125,29 +133,13 @@ def _touching(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
         yield group
 
 
-def _write(fd: int, place: Place, buffers: list[memoryview]) -> list[memoryview]:
-    """Write the first bytes of ``buffers`` to a place and return those that are left."""
-    offset, wanted = place
-    while wanted:
-        batch, length = [], 0
-        for buffer in buffers:
-            if length == wanted:
-                break
-            batch.append(buffer[: wanted - length])
-            length += len(batch[-1])
-        written = os.pwritev(fd, batch, offset)
-        offset, wanted = offset + written, wanted - written
-        buffers = _behind(buffers, written)
-    return buffers
-
-
-def _behind(buffers: list[memoryview], count: int) -> list[memoryview]:
-    """Return what is left of buffers when their first ``count`` bytes are gone."""
-    number = 0
-    while number < len(buffers) and count >= len(buffers[number]):
-        count -= len(buffers[number])
-        number += 1
-    left = buffers[number:]
-    if count:
-        left[0] = left[0][count:]
-    return left
+def _split(buffers: list[memoryview], length: int) -> tuple[list[memoryview], list[memoryview]]:
+    """Cut buffers behind their first ``length`` bytes."""
+    taken: list[memoryview] = []
+    for number, buffer in enumerate(buffers):
+        if length < len(buffer):
+            rest = [buffer[length:], *buffers[number + 1 :]]
+            return ([*taken, buffer[:length]] if length else taken), rest
+        taken.append(buffer)
+        length -= len(buffer)
+    return taken, []

@@ -6,17 +6,18 @@ and the beginning of the data, where a partition table has identifiers of its ow
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
 from uuid import UUID, uuid5
+
+from converters.disks.output import Output
 
 NAMESPACE = UUID("5f0c1a52-8a0b-5a3e-9a35-6f6d3c1b7e24")
 SAMPLE = 1 << 20
 
 
-def identity(fd: int, data_at: int, size: int, table: bytes) -> UUID:
+def identity(output: Output, data_at: int, size: int, table: bytes) -> UUID:
     """Derive the identifier of a disk of ``size`` bytes whose data begins at ``data_at``."""
     seen = sha256(b"%d %d " % (size, len(table)))
     seen.update(table)
-    seen.update(os.pread(fd, SAMPLE, data_at))
+    seen.update(output.read(data_at, SAMPLE))
     return uuid5(NAMESPACE, seen.hexdigest())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from io import FileIO
 from pathlib import Path, PurePath
 
 from converters.disks.gate import ChainGate, Gate
 from converters.disks.image import Image
 from converters.disks.options import Option
+from converters.disks.output import Output
 from converters.disks.writer import Level, PackedWriter, Writer
 from rehost.discovery import declared
 from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
@@ -33,15 +33,26 @@ MOST_LAYERS = 64
 
 
 @dataclass(frozen=True, slots=True)
+class Base:
+    """The image that a new one stores only differences to, and the name it is to be found by."""
+
+    name: str
+    format: str
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
     """What is asked of a new image: the disk's size in bytes and the format's options, checked.
 
-    Without a ``level`` a format does what it always does: qcow2 stores, a stream compresses.
+    Without a ``level`` a format does what it always does: qcow2 stores, a stream compresses. With
+    a ``base`` the engine hands over exactly the units that differ from it, those of zeros too.
     """
 
     size: int
     options: dict[str, str] = field(default_factory=dict)
     level: Level | None = None
+    base: Base | None = None
 
     def option(self, chosen: Option) -> str:
         """Return what the user chose for an option, or its default."""
@@ -63,10 +74,11 @@ class DiskFormat:
     suffixes: tuple[str, ...]
     recognise: Callable[[File], bool]
     open: Callable[[File, Gate], Image]
-    create: Callable[[FileIO, Shape], Writer | PackedWriter] | None = None
+    create: Callable[[Output, Shape], Writer | PackedWriter] | None = None
     options: tuple[Option, ...] = ()
     compresses: bool = False
     by_end: bool = False
+    overlays: bool = False
 
 
 def formats() -> tuple[DiskFormat, ...]:

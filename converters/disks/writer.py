@@ -7,10 +7,11 @@ goes. Neither moves data itself: the format lays out its file and keeps its tabl
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
+
+from converters.disks.output import Output
 
 
 class Level(StrEnum):
@@ -23,10 +24,11 @@ class Level(StrEnum):
 
 
 class Place(NamedTuple):
-    """Where ``length`` bytes of the guest's disk go in the file."""
+    """Where ``length`` bytes of the guest's disk go: in ``output`` or the image's first file."""
 
     offset: int
     length: int
+    output: Output | None = None
 
 
 class Writer(Protocol):
@@ -70,11 +72,3 @@ class PackedWriter(Protocol):
 
     def finish(self) -> None:
         """Write what remains: tables, headers, the file's final length."""
-
-
-def write_whole(fd: int, content: bytes, offset: int) -> None:
-    """Write all of ``content``: a kernel may take less, and say why only when asked again."""
-    rest = memoryview(content)
-    while rest:
-        written = os.pwrite(fd, rest, offset)
-        rest, offset = rest[written:], offset + written

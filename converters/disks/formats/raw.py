@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import FileIO
 
 from converters.disks.gate import Gate
 from converters.disks.holes import stored_runs
 from converters.disks.image import SECTOR, Facts, Run
+from converters.disks.output import Output
 from converters.disks.registry import DiskFormat, Shape
 from converters.disks.writer import Place
 from rehost.files import File
@@ -33,16 +33,17 @@ class RawWriter:
 
     unit = SECTOR
 
-    def __init__(self, output: FileIO, shape: Shape) -> None:
+    def __init__(self, output: Output, shape: Shape) -> None:
         self._output = output
-        self._output.truncate(shape.size)
+        self._size = shape.size
 
     def place(self, start: int, length: int) -> list[Place]:
         """Return the same offset."""
         return [Place(start, length)]
 
     def finish(self) -> None:
-        """Leave the file as it is: its length was set at the beginning."""
+        """Give the file its length."""
+        self._output.truncate(self._size)
 
 
 def _open(file: File, gate: Gate) -> RawImage:

@@ -6,11 +6,9 @@ document it. All integers are little-endian; of an identifier the first three fi
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import FileIO
 from typing import ClassVar
 from uuid import UUID, uuid5
 
@@ -22,6 +20,7 @@ from converters.disks.holes import stored_runs
 from converters.disks.identity import NAMESPACE, identity
 from converters.disks.image import LARGEST_DISK, SECTOR, ZERO, Facts, Run
 from converters.disks.options import Option
+from converters.disks.output import Output
 from converters.disks.registry import DiskFormat, Shape
 from converters.disks.tables import (
     ABSENT,
@@ -31,7 +30,7 @@ from converters.disks.tables import (
     read_table,
     stretches,
 )
-from converters.disks.writer import Place, write_whole
+from converters.disks.writer import Place
 from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
 from rehost.files import File
 
@@ -207,8 +206,8 @@ class VdiWriter:
 
     unit = FINE
 
-    def __init__(self, output: FileIO, shape: Shape) -> None:
-        self._fd = output.fileno()
+    def __init__(self, output: Output, shape: Shape) -> None:
+        self._output = output
         self._kind = FIXED if shape.option(SUBFORMAT) == "fixed" else DYNAMIC
         self._size = -(-shape.size // SECTOR) * SECTOR
         count = -(-self._size // BLOCK)
@@ -238,9 +237,9 @@ class VdiWriter:
 
     def finish(self) -> None:
         """Write the map and the header; the last block is whole, whatever the disk's size."""
-        os.ftruncate(self._fd, self._data_at + self._allocated * BLOCK)
-        write_whole(self._fd, self._map.tobytes(), MAP_AT)
-        write_whole(self._fd, self._header(), 0)
+        self._output.truncate(self._data_at + self._allocated * BLOCK)
+        self._output.write(self._map.tobytes(), MAP_AT)
+        self._output.write(self._header(), 0)
 
     def _block_at(self, number: int) -> int:
         if self._map[number] == UNUSED:
@@ -249,7 +248,7 @@ class VdiWriter:
         return self._data_at + int(self._map[number]) * BLOCK
 
     def _header(self) -> bytes:
-        known = identity(self._fd, self._data_at, self._size, self._map.tobytes())
+        known = identity(self._output, self._data_at, self._size, self._map.tobytes())
         header = Header(
             *(TEXT, SIGNATURE, VERSION, Header.LAYOUT.size - SIZE_FIELD_AT, self._kind, 0, b""),
             *(MAP_AT, self._data_at, 0, 0, 0, SECTOR, 0, self._size, BLOCK, 0),

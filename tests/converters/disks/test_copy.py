@@ -262,7 +262,7 @@ def test_converting_leaves_no_thread_and_no_file_open(tmp_path: Path) -> None:
     assert open_files() == descriptors
 
 
-SLOW = """
+SLOW = r"""
 import sys, time
 from functools import partial
 from pathlib import Path
@@ -272,7 +272,7 @@ from tests.support.images import ours
 from tests.support.models import Memory, ModelImage
 
 def unpack(stored):
-    print("unpacking", flush=True)
+    sys.stdout.write("unpacking\n"); sys.stdout.flush()
     time.sleep(0.2)
     return bytes([1]) * 65536
 

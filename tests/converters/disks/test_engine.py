@@ -16,6 +16,7 @@ from converters.disks import cells as engine
 from converters.disks.cells import cells
 from converters.disks.copy import copy
 from converters.disks.image import Packed, Parent, Stored, Zero, read, resolved
+from converters.disks.output import Output
 from converters.disks.writer import Place
 from tests.support.models import ModelImage, built, model_images
 
@@ -86,7 +87,7 @@ class CheckedPacked:
 
 
 def copied(image: ModelImage, unit: int) -> bytes:
-    with TemporaryDirectory() as folder, (Path(folder) / "out").open("w+b", buffering=0) as output:
+    with TemporaryDirectory() as folder, Output(Path(folder) / "out") as output:
         output.truncate(image.size)
         writer = Checked(unit, image.size)
         copy(image, writer, output)
@@ -95,7 +96,7 @@ def copied(image: ModelImage, unit: int) -> bytes:
 
 
 def packed_and_unpacked(image: ModelImage, unit: int) -> bytes:
-    with TemporaryDirectory() as folder, (Path(folder) / "out").open("w+b", buffering=0) as output:
+    with TemporaryDirectory() as folder, Output(Path(folder) / "out") as output:
         writer = CheckedPacked(unit, image.size)
         copy(image, writer, output)
         assert writer.finished
@@ -182,7 +183,7 @@ def test_cells_ascend_and_hold_every_run_with_data(image: ModelImage, unit: int)
 
 def test_nothing_is_written_for_stored_zeros() -> None:
     image = built([("stored", 1 << 20, 0), ("packed", 1 << 16, 0), ("zero", 5, 0)], None)
-    with TemporaryDirectory() as folder, (Path(folder) / "out").open("w+b", buffering=0) as output:
+    with TemporaryDirectory() as folder, Output(Path(folder) / "out") as output:
         output.truncate(image.size)
         copy(image, Checked(4096, image.size), output)
         assert (Path(folder) / "out").stat().st_blocks == 0

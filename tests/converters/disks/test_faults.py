@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import tracemalloc
 import zlib
-from io import FileIO
 from pathlib import Path
 from random import Random
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from converters.disks.copy import copy
 from converters.disks.gate import ClosedGate, FolderGate
 from converters.disks.image import read
+from converters.disks.output import Output
 from converters.disks.registry import format_named, open_image
 from converters.disks.writer import Place
 from rehost.errors import DamagedInputError, InteropError
@@ -63,7 +63,7 @@ class Sink:
 def drained(image_file: Memory, format_name: str, folder: Path) -> None:
     """Open an image and read all of it, wherever its tables lead."""
     image = open_image(image_file, FolderGate(folder), format=format_name)
-    with FileIO(folder / "sink", "w+") as output:
+    with Output(folder / "sink") as output:
         copy(image, Sink(), output)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import tracemalloc
 from dataclasses import replace
-from io import FileIO
 from pathlib import Path
 from random import Random
 from uuid import UUID
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from converters.disks.copy import copy
 from converters.disks.gate import FolderGate
 from converters.disks.image import chain, read
+from converters.disks.output import Output
 from converters.disks.registry import open_image
 from converters.disks.writer import Place
 from rehost.errors import InteropError
@@ -313,7 +313,7 @@ def test_changed_bytes_give_a_result_or_a_named_error(tmp_path: Path, layout: La
         try:
             file = Memory(bytes(content), str(tmp_path / "top.vhdx"))
             image = open_image(file, FolderGate(tmp_path), format="vhdx")
-            with FileIO(tmp_path / "sink", "w+") as output:
+            with Output(tmp_path / "sink") as output:
                 copy(image, Sink(), output)
         except InteropError:
             pass

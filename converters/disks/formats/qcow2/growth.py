@@ -9,16 +9,14 @@ Source: QEMU, "docs/interop/qcow2.txt".
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from converters.disks.formats.qcow2.counts import ORDER, Counts
 from converters.disks.formats.qcow2.header import MAGIC, VERSION_3_LENGTH, Header, Incompatible
 from converters.disks.image import SECTOR
 from converters.disks.options import Option
+from converters.disks.output import Output
 from converters.disks.registry import Shape
-from converters.disks.writer import write_whole
 from rehost.errors import UsageError
 
 CLUSTER_SIZE = Option(
@@ -37,10 +35,10 @@ class Growth:
     QEMU counts disks in sectors and forgets what is left over, so the size is rounded up to one.
     """
 
-    def __init__(self, fd: int, shape: Shape) -> None:
+    def __init__(self, output: Output, shape: Shape) -> None:
         self.unit = int(shape.option(CLUSTER_SIZE))
         self.per_table = self.unit // 8
-        self._fd = fd
+        self._output = output
         self._size = -(-shape.size // SECTOR) * SECTOR
         tables = -(-shape.size // (self.unit * self.per_table))
         if tables * 8 > LARGEST_L1:
@@ -102,16 +100,16 @@ class Growth:
     def finish(self, compression: int = 0) -> None:
         """Write the tables, the reference counts and, last of all, the header."""
         self._finish_table()
-        write_whole(self._fd, self._l1.tobytes(), self.unit)
+        self._output.write(self._l1.tobytes(), self.unit)
         table_at, table_clusters = self._finish_counts()
-        os.ftruncate(self._fd, self._next * self.unit)
-        write_whole(self._fd, self._header(table_at, table_clusters, compression), 0)
+        self._output.truncate(self._next * self.unit)
+        self._output.write(self._header(table_at, table_clusters, compression), 0)
 
     def _finish_table(self) -> None:
         if self._table == NO_TABLE:
             return
         at = self.take(1)
-        write_whole(self._fd, self._l2.tobytes(), at)
+        self._output.write(self._l2.tobytes(), at)
         self._l1[self._table] = at | COPIED
         self._l2[:] = 0
         self._settle()
@@ -127,7 +125,7 @@ class Growth:
         changing = at // self.unit if at < stop else self._next
         for _, content in list(self._counts.settled(changing)):
             place = self.take(1)
-            write_whole(self._fd, content, place)
+            self._output.write(content, place)
             self._blocks.append(place)
 
     def _finish_counts(self) -> tuple[int, int]:
@@ -142,10 +140,10 @@ class Growth:
             blocks, table = needed - len(self._blocks), needed_table
         at, table_at = self.take(blocks), self.take(table)
         for _, content in self._counts.settled(needed * self._counts.per_block):
-            write_whole(self._fd, content, at)
+            self._output.write(content, at)
             self._blocks.append(at)
             at += self.unit
-        write_whole(self._fd, np.array(self._blocks, dtype=">u8").tobytes(), table_at)
+        self._output.write(np.array(self._blocks, dtype=">u8").tobytes(), table_at)
         return table_at, table
 
     def _clusters(self, length: int) -> int:

@@ -5,12 +5,11 @@ Source: QEMU, "docs/interop/qcow2.txt", section "Cluster mapping".
 
 from __future__ import annotations
 
-from io import FileIO
-
 from converters.disks.formats.qcow2.growth import Growth
 from converters.disks.formats.qcow2.reader import COMPRESSED, DEFLATE, ZSTD
 from converters.disks.image import SECTOR
 from converters.disks.options import Option
+from converters.disks.output import Output
 from converters.disks.packing import Pack, deflate_packer, zstd_packer
 from converters.disks.registry import Shape
 from converters.disks.writer import Level, Place
@@ -21,7 +20,7 @@ COMPRESSION_TYPE = Option(
 )
 
 
-def create(output: FileIO, shape: Shape) -> Qcow2Writer | PackedQcow2Writer:
+def create(output: Output, shape: Shape) -> Qcow2Writer | PackedQcow2Writer:
     """Lay out a new image, compressed if a level asks for it."""
     if shape.level is None or shape.level is Level.NONE:
         return Qcow2Writer(output, shape)
@@ -31,8 +30,8 @@ def create(output: FileIO, shape: Shape) -> Qcow2Writer | PackedQcow2Writer:
 class Qcow2Writer:
     """A new qcow2 image whose clusters are stored as they are."""
 
-    def __init__(self, output: FileIO, shape: Shape) -> None:
-        self._growth = Growth(output.fileno(), shape)
+    def __init__(self, output: Output, shape: Shape) -> None:
+        self._growth = Growth(output, shape)
         self.unit = self._growth.unit
 
     def place(self, start: int, length: int) -> list[Place]:
@@ -57,8 +56,8 @@ class Qcow2Writer:
 class PackedQcow2Writer:
     """A new qcow2 image whose clusters are compressed where that makes them smaller."""
 
-    def __init__(self, output: FileIO, shape: Shape, level: Level) -> None:
-        self._growth = Growth(output.fileno(), shape)
+    def __init__(self, output: Output, shape: Shape, level: Level) -> None:
+        self._growth = Growth(output, shape)
         self.unit = self._growth.unit
         self._type = ZSTD if shape.option(COMPRESSION_TYPE) == "zstd" else DEFLATE
         self._pack = _packer(self._type, level)

@@ -5,9 +5,6 @@ Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, 
 
 from __future__ import annotations
 
-import os
-from io import FileIO
-
 import numpy as np
 
 from converters.disks.formats.vhd.footer import VERSION, Footer, Kind, geometry
@@ -16,8 +13,9 @@ from converters.disks.formats.vhd.reader import UNUSED
 from converters.disks.identity import identity
 from converters.disks.image import SECTOR
 from converters.disks.options import Option
+from converters.disks.output import Output
 from converters.disks.registry import Shape
-from converters.disks.writer import Place, Writer, write_whole
+from converters.disks.writer import Place, Writer
 from rehost.errors import UsageError
 
 SUBFORMAT = Option("subformat", ("dynamic", "fixed"), "whether the file grows with its content")
@@ -38,10 +36,10 @@ class FixedVhdWriter:
 
     unit = SECTOR
 
-    def __init__(self, output: FileIO, shape: Shape) -> None:
-        self._fd = output.fileno()
+    def __init__(self, output: Output, shape: Shape) -> None:
+        self._output = output
         self._size = _checked_size(shape)
-        os.ftruncate(self._fd, self._size)
+        self._output.truncate(self._size)
 
     def place(self, start: int, length: int) -> list[Place]:
         """Return the same offset."""
@@ -49,9 +47,9 @@ class FixedVhdWriter:
 
     def finish(self) -> None:
         """Write the footer."""
-        footer = _footer(self._fd, Kind.FIXED, self._size, 0, b"")
-        write_whole(self._fd, footer, self._size)
-        os.ftruncate(self._fd, self._size + SECTOR)
+        footer = _footer(self._output, Kind.FIXED, self._size, 0, b"")
+        self._output.write(footer, self._size)
+        self._output.truncate(self._size + SECTOR)
 
 
 class DynamicVhdWriter:
@@ -63,8 +61,8 @@ class DynamicVhdWriter:
 
     unit = FINE
 
-    def __init__(self, output: FileIO, shape: Shape) -> None:
-        self._fd = output.fileno()
+    def __init__(self, output: Output, shape: Shape) -> None:
+        self._output = output
         self._size = _checked_size(shape)
         self._table = np.full(-(-self._size // BLOCK), UNUSED, dtype=">u4")
         padded = -(-self._table.nbytes // SECTOR) * SECTOR
@@ -84,13 +82,13 @@ class DynamicVhdWriter:
     def finish(self) -> None:
         """Write the footer at the end, the table, the header and the footer's copy."""
         table = self._table.tobytes()
-        footer = _footer(self._fd, Kind.DYNAMIC, self._size, self._first, table)
-        os.ftruncate(self._fd, self._end + SECTOR)
-        write_whole(self._fd, footer, self._end)
+        footer = _footer(self._output, Kind.DYNAMIC, self._size, self._first, table)
+        self._output.truncate(self._end + SECTOR)
+        self._output.write(footer, self._end)
         padding = b"\xff" * (-len(table) % SECTOR)
-        write_whole(self._fd, table + padding, TABLE_AT)
-        write_whole(self._fd, packed_header(TABLE_AT, len(self._table), BLOCK), HEADER_AT)
-        write_whole(self._fd, footer, 0)
+        self._output.write(table + padding, TABLE_AT)
+        self._output.write(packed_header(TABLE_AT, len(self._table), BLOCK), HEADER_AT)
+        self._output.write(footer, 0)
 
     def _data_at(self, number: int) -> int:
         known = int(self._table[number])
@@ -98,12 +96,12 @@ class DynamicVhdWriter:
             return (known + 1) * SECTOR
         data = -(-(self._end + SECTOR) // FINE) * FINE
         self._table[number] = data // SECTOR - 1
-        write_whole(self._fd, BITMAP, data - SECTOR)
+        self._output.write(BITMAP, data - SECTOR)
         self._end = data + BLOCK
         return data
 
 
-def create(output: FileIO, shape: Shape) -> Writer:
+def create(output: Output, shape: Shape) -> Writer:
     """Lay out a new VHD of the kind that is asked for."""
     if shape.option(SUBFORMAT) == "fixed":
         return FixedVhdWriter(output, shape)
@@ -120,7 +118,7 @@ def _checked_size(shape: Shape) -> int:
     return -(-shape.size // SECTOR) * SECTOR
 
 
-def _footer(fd: int, kind: Kind, size: int, data_at: int, table: bytes) -> bytes:
+def _footer(output: Output, kind: Kind, size: int, data_at: int, table: bytes) -> bytes:
     cylinders, heads, sectors = geometry(size)
     footer = Footer(
         features=RESERVED_FEATURE,
@@ -137,7 +135,7 @@ def _footer(fd: int, kind: Kind, size: int, data_at: int, table: bytes) -> bytes
         sectors=sectors,
         kind=kind,
         checksum=0,
-        identifier=identity(fd, data_at, size, table).bytes,
+        identifier=identity(output, data_at, size, table).bytes,
         saved=0,
     )
     return footer.pack()

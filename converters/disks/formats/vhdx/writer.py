@@ -9,10 +9,8 @@ Source: [MS-VHDX].
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from hashlib import sha256
-from io import FileIO
 from uuid import uuid5
 
 import numpy as np
@@ -35,8 +33,9 @@ from converters.disks.formats.vhdx.table import FULLY_PRESENT, PART
 from converters.disks.identity import identity
 from converters.disks.image import SECTOR
 from converters.disks.options import Option
+from converters.disks.output import Output
 from converters.disks.registry import Shape
-from converters.disks.writer import Place, write_whole
+from converters.disks.writer import Place
 from rehost.errors import UsageError
 
 DYNAMIC, FIXED = "dynamic", "fixed"
@@ -60,10 +59,10 @@ class VhdxWriter:
 
     unit = SECTOR
 
-    def __init__(self, output: FileIO, shape: Shape) -> None:
+    def __init__(self, output: Output, shape: Shape) -> None:
         if shape.size > LARGEST_DISK:
             raise UsageError(f"a VHDX holds 64 TiB at most (the disk has {shape.size} bytes)")
-        self._fd = output.fileno()
+        self._output = output
         self._fixed = shape.option(SUBFORMAT) == FIXED
         self._metadata = Metadata(
             block=int(shape.option(BLOCK_SIZE)) or usual_block(shape.size),
@@ -82,7 +81,7 @@ class VhdxWriter:
         self._entries = np.zeros(PART, dtype="<u8")
         self._begun = self._reached = 0
         self._digest = sha256()
-        os.ftruncate(self._fd, self._next)
+        self._output.truncate(self._next)
 
     def place(self, start: int, length: int) -> list[Place]:
         """Give each block room when the first of it comes."""
@@ -109,20 +108,20 @@ class VhdxWriter:
             self._next = sum(self._bat) + self._metadata.blocks * self._metadata.block
         else:
             self._flush()
-        os.ftruncate(self._fd, self._next)
+        self._output.truncate(self._next)
         self._note()
-        found = identity(self._fd, sum(self._bat), self._metadata.size, self._digest.digest())
+        found = identity(self._output, sum(self._bat), self._metadata.size, self._digest.digest())
         written, data, disk = (uuid5(found, name) for name in ("file", "data", "disk"))
         metadata = replace(self._metadata, disk_id=disk)
-        write_whole(self._fd, metadata.packed(), METADATA_REGION.offset)
+        self._output.write(metadata.packed(), METADATA_REGION.offset)
         regions = RegionTable.packed({BAT: self._bat, METADATA: METADATA_REGION})
         for at in REGIONS_AT:
-            write_whole(self._fd, regions, at)
+            self._output.write(regions, at)
         for sequence, at in enumerate(HEADERS_AT):
             header = Header(sequence, written, data, NO_LOG, 0, 1, LOG.length, LOG.offset)
-            write_whole(self._fd, header.packed(), at)
+            self._output.write(header.packed(), at)
         creator = CREATOR.encode("utf-16-le").ljust(CREATOR_SIZE, b"\0")
-        write_whole(self._fd, SIGNATURE + creator, 0)
+        self._output.write(SIGNATURE + creator, 0)
 
     def _note(self) -> None:
         """Let the identifiers depend on a stretch that is stored, however it came in parts."""
@@ -143,7 +142,7 @@ class VhdxWriter:
     def _flush(self) -> None:
         """Write the part of the table that is full, for the engine never comes back to it."""
         at = self._bat.offset + self._part * self._entries.nbytes
-        write_whole(self._fd, self._entries.tobytes(), at)
+        self._output.write(self._entries.tobytes(), at)
         self._entries[:] = 0
 
     def _write_fixed_table(self) -> None:
@@ -154,7 +153,7 @@ class VhdxWriter:
             numbers = indices - indices // step
             entries = sum(self._bat) + numbers * block | FULLY_PRESENT
             entries[indices % step == step - 1] = 0
-            write_whole(self._fd, entries.astype("<u8").tobytes(), self._bat.offset + begin * 8)
+            self._output.write(entries.astype("<u8").tobytes(), self._bat.offset + begin * 8)
 
 
 def usual_block(size: int) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from io import FileIO
 from typing import Protocol
 
 from converters.disks.formats.vmdk.describing import ADAPTER_TYPE, HARDWARE_VERSION
@@ -20,6 +19,7 @@ from converters.disks.gate import Gate
 from converters.disks.holes import stored_runs
 from converters.disks.image import LARGEST_DISK, PARENT, SECTOR, ZERO, Facts, Run, Source
 from converters.disks.options import Option
+from converters.disks.output import Output
 from converters.disks.registry import DiskFormat, Shape
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File, read_all
@@ -129,7 +129,7 @@ def _open(file: File, gate: Gate) -> VmdkImage:
     return VmdkImage([extent], _facts(descriptor, file, extent))
 
 
-def _create(output: FileIO, shape: Shape) -> StreamWriter | SparseWriter:
+def _create(output: Output, shape: Shape) -> StreamWriter | SparseWriter:
     """Lay out a new VMDK of the kind that is asked for."""
     if shape.option(SUBFORMAT) == SPARSE:
         return SparseWriter(output, shape)

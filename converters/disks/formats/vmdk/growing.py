@@ -7,16 +7,15 @@ Source: VMware, "Virtual Disk Format 5.0", section "Hosted Sparse Extent Metadat
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
-from io import FileIO
 
 from converters.disks.formats.vmdk.describing import SIZE, describe
 from converters.disks.formats.vmdk.sparse import NEWLINE_TEST, NEWLINES, REDUNDANT_TABLES, Header
 from converters.disks.formats.vmdk.tables import ENTRIES, GRAIN, GrainTables
 from converters.disks.image import SECTOR
+from converters.disks.output import Output
 from converters.disks.registry import Shape
-from converters.disks.writer import Level, Place, write_whole
+from converters.disks.writer import Level, Place
 from rehost.errors import UsageError
 
 KIND = "monolithicSparse"
@@ -28,16 +27,16 @@ class SparseWriter:
 
     unit = GRAIN
 
-    def __init__(self, output: FileIO, shape: Shape) -> None:
+    def __init__(self, output: Output, shape: Shape) -> None:
         if shape.level not in {None, Level.NONE}:
             raise UsageError(
                 f"a {KIND} VMDK is never compressed",
                 hint="Pass no level, or -o subformat=streamOptimized.",
             )
-        self._fd = output.fileno()
+        self._output = output
         self._shape = shape
-        self._redundant = GrainTables(self._fd, SECTOR + SIZE, shape.size)
-        self._tables = GrainTables(self._fd, self._redundant.stop, shape.size)
+        self._redundant = GrainTables(self._output, SECTOR + SIZE, shape.size)
+        self._tables = GrainTables(self._output, self._redundant.stop, shape.size)
         self._overhead = self._next = -(-self._tables.stop // GRAIN) * GRAIN
         self._content = sha256(shape.size.to_bytes(8, "little"))
 
@@ -56,11 +55,11 @@ class SparseWriter:
 
     def finish(self) -> None:
         """Write the tables, the descriptor and, last of all, the header."""
-        os.ftruncate(self._fd, self._next)
+        self._output.truncate(self._next)
         self._redundant.finish()
         self._tables.finish()
-        write_whole(self._fd, describe(KIND, self._shape, self._content.digest()), SECTOR)
-        write_whole(self._fd, self._header().packed(), 0)
+        self._output.write(describe(KIND, self._shape, self._content.digest()), SECTOR)
+        self._output.write(self._header().packed(), 0)
 
     def _header(self) -> Header:
         return Header(

@@ -9,9 +9,7 @@ Source: VMware, "Virtual Disk Format 5.0", section "Stream-Optimized Compressed 
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
-from io import FileIO
 
 from converters.disks.formats.vmdk.describing import SIZE, describe
 from converters.disks.formats.vmdk.sparse import (
@@ -24,9 +22,10 @@ from converters.disks.formats.vmdk.sparse import (
 )
 from converters.disks.formats.vmdk.tables import ENTRIES, GRAIN, GrainTables
 from converters.disks.image import SECTOR
+from converters.disks.output import Output
 from converters.disks.packing import zlib_packer
 from converters.disks.registry import Shape
-from converters.disks.writer import Level, write_whole
+from converters.disks.writer import Level
 from rehost.errors import UsageError
 
 KIND = "streamOptimized"
@@ -41,17 +40,17 @@ class StreamWriter:
 
     unit = GRAIN
 
-    def __init__(self, output: FileIO, shape: Shape) -> None:
+    def __init__(self, output: Output, shape: Shape) -> None:
         level = shape.level or Level.DEFAULT
         if level is Level.NONE:
             raise UsageError(
                 f"a {KIND} VMDK is always compressed",
                 hint="Pass another level, or -o subformat=monolithicSparse.",
             )
-        self._fd = output.fileno()
+        self._output = output
         self._shape = shape
         self._deflate = zlib_packer(level)
-        self._tables = GrainTables(self._fd, SECTOR + SIZE, shape.size)
+        self._tables = GrainTables(self._output, SECTOR + SIZE, shape.size)
         self._next = self._tables.stop
         self._content = sha256(shape.size.to_bytes(8, "little"))
 
@@ -75,11 +74,11 @@ class StreamWriter:
 
     def finish(self) -> None:
         """Write the end, the tables, the descriptor and, last of all, the header."""
-        write_whole(self._fd, END_OF_STREAM, self._next)
-        os.ftruncate(self._fd, self._next + len(END_OF_STREAM))
+        self._output.write(END_OF_STREAM, self._next)
+        self._output.truncate(self._next + len(END_OF_STREAM))
         self._tables.finish()
-        write_whole(self._fd, describe(KIND, self._shape, self._content.digest()), SECTOR)
-        write_whole(self._fd, self._header().packed(), 0)
+        self._output.write(describe(KIND, self._shape, self._content.digest()), SECTOR)
+        self._output.write(self._header().packed(), 0)
 
     def _header(self) -> Header:
         return Header(

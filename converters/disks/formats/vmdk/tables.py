@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from converters.disks.image import SECTOR
-from converters.disks.writer import write_whole
+from converters.disks.output import Output
 from rehost.errors import UsageError
 
 GRAIN = 64 << 10
@@ -27,12 +27,12 @@ NO_TABLE = -1
 class GrainTables:
     """A directory and its tables, from ``offset`` of the file on."""
 
-    def __init__(self, fd: int, offset: int, size: int) -> None:
+    def __init__(self, output: Output, offset: int, size: int) -> None:
         if not size:
             raise UsageError("a sparse VMDK cannot be empty (the disk has 0 bytes)")
         if size > LARGEST:
             raise UsageError(f"a VMDK holds 62 TiB at most (the disk has {size} bytes)")
-        self._fd = fd
+        self._output = output
         self._offset = offset
         self._count = -(-size // SPAN)
         self._tables_at = offset + -(-self._count * 4 // SECTOR) * SECTOR
@@ -63,10 +63,10 @@ class GrainTables:
         self._finish_table()
         first, step = self._tables_at // SECTOR, TABLE // SECTOR
         directory = np.arange(first, first + self._count * step, step, dtype="<u4")
-        write_whole(self._fd, directory.tobytes(), self._offset)
+        self._output.write(directory.tobytes(), self._offset)
 
     def _finish_table(self) -> None:
         if self._table == NO_TABLE:
             return
-        write_whole(self._fd, self._entries.tobytes(), self._tables_at + self._table * TABLE)
+        self._output.write(self._entries.tobytes(), self._tables_at + self._table * TABLE)
         self._entries[:] = 0
