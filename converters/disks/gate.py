@@ -6,12 +6,16 @@ a gate, which decides what such a name may mean; the format only says which name
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from rehost.errors import RefusedError
+from rehost.errors import EnvironmentFailureError, RefusedError
 from rehost.files import File, open_beneath
+
+MOST_NEIGHBOURS = 1000
 
 
 class Gate(Protocol):
@@ -29,9 +33,28 @@ class FolderGate:
 
     def open(self, name: str, *, by: str) -> File:
         """Open a file below the folder, looked up from where the file that names it lies."""
+        return open_beneath(self._folder_of(by), name, by=by)
+
+    def beside(self, by: str) -> list[str]:
+        """Return the names of regular files where ``by`` lies; links are none."""
+        try:
+            with os.scandir(self._folder_of(by)) as entries:
+                found = list(islice(entries, MOST_NEIGHBOURS + 1))
+        except OSError as error:
+            raise EnvironmentFailureError(
+                f"lies in a folder that cannot be listed ({error.strerror})", where=by
+            ) from error
+        if len(found) > MOST_NEIGHBOURS:
+            raise RefusedError(
+                f"lies among too many files to look for its parent (more than {MOST_NEIGHBOURS})",
+                where=by,
+                hint="Put it and the disks below it into a folder of their own.",
+            )
+        return sorted(each.name for each in found if each.is_file(follow_symlinks=False))
+
+    def _folder_of(self, by: str) -> Path:
         beside = Path(by).parent
-        inside = beside.is_relative_to(self._folder)
-        return open_beneath(beside if inside else self._folder, name, by=by)
+        return beside if beside.is_relative_to(self._folder) else self._folder
 
 
 class ClosedGate:
@@ -52,3 +75,17 @@ class ChainGate:
     def open(self, name: str, *, by: str) -> File:
         """Ask the gate of the topmost image."""
         return self.inner.open(name, by=by)
+
+
+@runtime_checkable
+class Neighbours(Protocol):
+    """What a gate can do that knows the names of the files it has."""
+
+    def beside(self, by: str) -> list[str]:
+        """Return the names of the files that lie where ``by`` does, itself among them."""
+
+
+def names_beside(gate: Gate, *, by: str) -> list[str]:
+    """Return the names under which ``gate`` has files where ``by`` lies: none if it cannot say."""
+    inner = gate.inner if isinstance(gate, ChainGate) else gate
+    return inner.beside(by) if isinstance(inner, Neighbours) else []
