@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from converters.disks.formats.vdi.writer import VdiWriter
 from converters.disks.gate import ClosedGate
 from converters.disks.image import Image, Zero, read, resolved
-from converters.disks.registry import format_of, open_image
+from converters.disks.output import Output
+from converters.disks.registry import Shape, format_of, open_image
 from rehost.errors import DamagedInputError, InteropError, UsageError
 from rehost.files import LocalFile
 from tests.support.images import (
@@ -42,7 +44,7 @@ SIZES = (512, 4096, MIB - 512, MIB, MIB + 512, ODD)
 SIGNATURE, VERSION, KIND, MAP_AT, DATA_AT, DISK_SIZE, BLOCK_SIZE, EXTRA, BLOCKS = (
     *(64, 68, 76, 340, 344, 368, 376, 380, 384),
 )
-LIMIT = 8 * TIB
+LARGE = 16 * TIB - MIB
 
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=str)
 each_kind = pytest.mark.parametrize("kind", ["dynamic", "fixed"])
@@ -231,17 +233,25 @@ def test_disks_beyond_two_terabytes_are_written(tmp_path: Path, kind: str) -> No
         assert read(opened(result), place, 1024) == bytes([number]) * 1024
 
 
-def test_the_largest_disk_is_written_and_a_larger_one_refused(tmp_path: Path) -> None:
-    plain = create(tmp_path / "large.raw", RAW, LIMIT)
-    run("qemu-io", "-f", "raw", "-c", f"write -P 1 {LIMIT - 512} 512", plain)
+def test_a_map_of_many_parts_is_written(tmp_path: Path) -> None:
+    plain = create(tmp_path / "large.qcow2", Variant("large", "qcow2"), LARGE)
+    places = [0, TIB, 5 * TIB, LARGE - 512]
+    for number, place in enumerate(places, 1):
+        run("qemu-io", "-f", "qcow2", "-c", f"write -P {number} {place} 512", plain)
     result = ours(opened(plain), tmp_path / "ours.vdi", "vdi")
-    assert virtual_size(result, "vdi") == LIMIT
-    assert read(opened(result), LIMIT - 513, 600) == b"\0" + b"\1" * 512
-    with plain.open("r+b") as file:
-        file.truncate(LIMIT + 1)
-    with pytest.raises(UsageError) as caught:
-        ours(opened(plain), tmp_path / "more.vdi", "vdi")
-    assert str(caught.value) == f"a VDI holds at most 8 TiB here (the disk has {LIMIT + 1} bytes)"
+    assert virtual_size(result, "vdi") == LARGE
+    assert result.stat().st_size < 80 * MIB
+    assert_sound(result, "vdi")
+    for number, place in enumerate(places, 1):
+        run("qemu-io", "-f", "vdi", "-c", f"read -P {number} {place} 512", result)
+        assert read(opened(result), place, 512) == bytes([number]) * 512
+
+
+def test_a_disk_too_large_is_refused(tmp_path: Path) -> None:
+    size = 512 * TIB + 1
+    with pytest.raises(UsageError) as caught, Output(tmp_path / "more.vdi") as output:
+        VdiWriter(output, Shape(size))
+    assert str(caught.value) == f"a VDI holds at most 512 TiB (the disk has {size} bytes)"
     assert caught.value.hint == "Choose a format without this limit, such as qcow2."
 
 

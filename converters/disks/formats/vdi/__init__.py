@@ -28,4 +28,5 @@ FORMAT = DiskFormat(
     open=_open,
     create=VdiWriter,
     options=(SUBFORMAT,),
+    overlays=True,
 )
