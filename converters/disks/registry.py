@@ -17,7 +17,6 @@ from rehost.files import File
 
 RAW = "raw"
 FOREIGN = {
-    b"QED\0": "QED",
     b"LUKS\xba\xbe": "LUKS encryption",
     b"WithoutFreeSpace": "Parallels",
     b"WithouFreSpacExt": "Parallels",

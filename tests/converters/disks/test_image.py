@@ -24,25 +24,12 @@ from tests.support.images import (
     run,
     scribble,
 )
+from tests.support.witnesses import assert_reads_like_qemu
 
 SECONDS = 120
 ODD = 7 * MIB + 37 * 512
 
 each_variant = pytest.mark.parametrize("variant", [*VMDKS, *QCOW2S, RAW], ids=str)
-
-
-def assert_reads_like_qemu(path: Path, format_name: str, *, requests: int = 80) -> None:
-    """Compare reads at random places, every fourth near the disk's end, with qemu-img's content."""
-    expected, pick = as_raw(path, format_name), Random(7)
-    image = opened(path, format_name=format_name)
-    assert image.size == expected.stat().st_size
-    with expected.open("rb") as witness:
-        for number in range(requests):
-            nearest = max(0, image.size - 200 * KIB) if number % 4 == 0 else 0
-            offset = pick.randrange(nearest, image.size)
-            length = pick.randrange(1, 2 * MIB if number % 2 else 2 * KIB)
-            witness.seek(offset)
-            assert read(image, offset, length) == witness.read(length), (offset, length)
 
 
 @each_variant
