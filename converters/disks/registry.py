@@ -21,7 +21,6 @@ FOREIGN = {
     b"WithoutFreeSpace": "Parallels",
     b"WithouFreSpacExt": "Parallels",
     b"OOOM": "COW of User-mode Linux",
-    b"Bochs Virtual HD Image": "Bochs",
     b"\x1f\x8b": "gzip",
     b"\xfd7zXZ\0": "xz",
     b"PK\3\4": "ZIP",

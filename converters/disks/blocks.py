@@ -1,0 +1,100 @@
+"""Compressed blocks of any size that a file's author chose, in bounded memory.
+
+What cloop and DMG share. A small block is a packed run. A large one becomes several, each of which
+returns its part of the block's plain bytes; one plain block is kept at a time, whichever thread
+asks for its parts, so a block of 64 MiB is unpacked once and not once per part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from threading import Lock
+from typing import NamedTuple
+
+from converters.disks.image import Packed, Run, Unpack
+from rehost.errors import DamagedInputError, UnsupportedInputError
+from rehost.files import File
+
+PART = 2 << 20
+LARGEST_BLOCK = 64 << 20
+
+
+class Block(NamedTuple):
+    """``length`` bytes of the disk, which ``unpack`` makes from ``stored`` ones at ``offset``."""
+
+    start: int
+    length: int
+    offset: int
+    stored: int
+    unpack: Unpack
+
+
+def check_length(length: int, where: str) -> None:
+    """Refuse a block that is larger than memory should be."""
+    if length > LARGEST_BLOCK:
+        raise UnsupportedInputError(
+            f"a compressed block is too large ({length} bytes, at most {LARGEST_BLOCK} are "
+            "unpacked at once)",
+            where=where,
+            hint="Convert it where it was made, with smaller blocks.",
+        )
+
+
+def check_stored(offset: int, stored: int, length: int, file: File) -> None:
+    """Refuse a block that lies behind the file's end, or packed is far larger than plain."""
+    where = f"{file.name} at {offset}"
+    if offset + stored > file.size:
+        raise DamagedInputError(
+            f"a compressed block lies behind the end of the file (which is at {file.size})",
+            where=where,
+            hint="The file is cut short; copy it again.",
+        )
+    if stored > most_stored(length):
+        raise DamagedInputError(
+            f"a compressed block is larger than it can be ({stored} bytes for {length})",
+            where=where,
+        )
+
+
+def most_stored(length: int) -> int:
+    """Return how large a block can be when it cannot be compressed, in any compression used."""
+    return length + length // 32 + 4096
+
+
+class Blocks:
+    """The compressed blocks of a file."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._lock = Lock()
+        self._held: tuple[int, bytes | bytearray] = (-1, b"")
+
+    def runs(self, block: Block, start: int, stop: int) -> Iterator[Run]:
+        """Yield the packed runs of a block that touch a window."""
+        if block.length <= PART:
+            source = Packed(self._file, block.offset, block.stored, block.unpack)
+            yield Run(block.start, block.length, source)
+            return
+        first = max(0, start - block.start) // PART * PART
+        for at in range(first, min(block.length, stop - block.start), PART):
+            length = min(PART, block.length - at)
+            # The engine need not fetch what the part before it fetched: nothing is stored here.
+            source = Packed(self._file, block.offset, 0, partial(self._part, block, at, length))
+            yield Run(block.start + at, length, source)
+
+    def _part(
+        self, block: Block, at: int, length: int, stored: bytes | memoryview
+    ) -> bytes | bytearray:
+        del stored
+        with self._lock:
+            if self._held[0] != block.start:
+                self._held = (-1, b"")
+                self._held = (block.start, self._unpacked(block))
+            return self._held[1][at : at + length]
+
+    def _unpacked(self, block: Block) -> bytes | bytearray:
+        plain = block.unpack(self._file.pread(block.offset, block.stored))
+        if len(plain) != block.length:
+            raise ValueError(f"it unpacks to {len(plain)} bytes, should be {block.length}")
+        return plain
