@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from converters.disks.cli_digest import SOURCE, compare, digest, json_option
 from rehost.console.output import emit_json, emit_table, size_text
 from rehost.console.parameters import PAIR
 
 if TYPE_CHECKING:
     from converters.disks.image import Image
 
-DIFFERENT = 1
-SOURCE = click.Path(exists=True, dir_okay=False, path_type=Path)
 DEST = click.Path(dir_okay=False, path_type=Path)
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 format_option = click.option(
     "--format", "named", metavar="FORMAT", help="Read SOURCE as this, not as what it looks like."
 )
@@ -28,20 +26,24 @@ def disk() -> None:
     """Look into disk images, compare and convert them."""
 
 
+disk.add_command(compare)
+disk.add_command(digest)
+
+
 @disk.command()
 @click.argument("source", type=SOURCE)
 @format_option
 @json_option
-def info(source: Path, named: str | None, *, as_json: bool) -> None:
+def info(source: str, named: str | None, *, as_json: bool) -> None:
     """Say what the headers of SOURCE and of its chain say."""
     from converters.disks.survey import facts_of
 
     layers = [facts_of(layer) for layer in _chain(source, named)]
     if as_json:
-        emit_json({"path": str(source), "chain": layers})
+        emit_json({"path": source, "chain": layers})
         return
     for number, layer in enumerate(layers):
-        title = str(source) if number == 0 else f"backing file {number}"
+        title = source if number == 0 else f"backing file {number}"
         emit_table(title, ("property", "value"), [(k, _told(v)) for k, v in layer.items()])
 
 
@@ -49,13 +51,13 @@ def info(source: Path, named: str | None, *, as_json: bool) -> None:
 @click.argument("source", type=SOURCE)
 @format_option
 @json_option
-def show_map(source: Path, named: str | None, *, as_json: bool) -> None:
+def show_map(source: str, named: str | None, *, as_json: bool) -> None:
     """Print where the bytes of SOURCE lie, stretch by stretch."""
     from converters.disks.survey import stretches_of
 
     if as_json:
         stretches = [each._asdict() for each in stretches_of(_open(source, named))]
-        emit_json({"path": str(source), "stretches": stretches})
+        emit_json({"path": source, "stretches": stretches})
         return
     for each in stretches_of(_open(source, named)):
         place = "" if each.offset is None else f" {each.file} {each.offset}"
@@ -76,7 +78,7 @@ def show_map(source: Path, named: str | None, *, as_json: bool) -> None:
 )
 @click.option("--force", is_flag=True, help="Replace DEST.")
 @click.pass_context
-def convert(ctx: click.Context, /, source: Path, dest: Path, **asked: Any) -> None:
+def convert(ctx: click.Context, /, source: str, dest: Path, **asked: Any) -> None:
     """Write what the guest sees of SOURCE to DEST, in another format."""
     from converters.disks.copy import write_image
     from converters.disks.options import check
@@ -96,39 +98,13 @@ def convert(ctx: click.Context, /, source: Path, dest: Path, **asked: Any) -> No
         write_image(image, place, into, Shape(image.size, options, level), progress)
 
 
-@disk.command()
-@click.argument("left", type=SOURCE)
-@click.argument("right", type=SOURCE)
-@json_option
-@click.pass_context
-def compare(ctx: click.Context, /, left: Path, right: Path, *, as_json: bool) -> None:
-    """Say whether a guest sees the same on LEFT and RIGHT; exit with 1 if not."""
-    from converters.disks.compare import first_difference
-    from rehost.progress import SILENT
+def _open(source: str, named: str | None) -> Image:
+    from converters.disks.locate import open_source
 
-    one, other = _open(left, None), _open(right, None)
-    progress = ctx.obj or SILENT
-    at = first_difference(one, other, progress)
-    progress.close()
-    document = {"identical": at is None, "first_difference": at, "sizes": [one.size, other.size]}
-    if as_json:
-        emit_json(document)
-    elif at is None:
-        click.echo("identical")
-    else:
-        click.echo(f"different from byte {at} on ({one.size} and {other.size} bytes)")
-    ctx.exit(0 if at is None else DIFFERENT)
+    return open_source(source, format=named)
 
 
-def _open(source: Path, named: str | None) -> Image:
-    from converters.disks.gate import FolderGate
-    from converters.disks.registry import open_image
-    from rehost.files import LocalFile
-
-    return open_image(LocalFile(source), FolderGate(source.parent), format=named)
-
-
-def _chain(source: Path, named: str | None) -> list[Image]:
+def _chain(source: str, named: str | None) -> list[Image]:
     from converters.disks.image import chain
 
     return chain(_open(source, named))

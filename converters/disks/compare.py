@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from heapq import merge
-from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 
-from converters.disks.cells import CELL, cells
-from converters.disks.copy import DEPTH, FINEST, THREADS
-from converters.disks.image import Image, read
+from converters.disks.cells import CELL, Cell, cells
+from converters.disks.filling import Buffers, fill, in_order, is_zero, threads_for
+from converters.disks.image import Image
 from rehost.progress import SILENT, Progress
+
+FINEST = 4096
+
+
+class Pair(NamedTuple):
+    """A stretch of both disks, and what each has there; None is nothing but zeros."""
+
+    start: int
+    stop: int
+    left: Cell | None
+    right: Cell | None
 
 
 def first_difference(left: Image, right: Image, progress: Progress = SILENT) -> int | None:
@@ -23,39 +31,62 @@ def first_difference(left: Image, right: Image, progress: Progress = SILENT) -> 
     """
     shared = min(left.size, right.size)
     progress.start("compare", shared)
-    waiting: deque[Future[int | None]] = deque()
-    with ThreadPoolExecutor(THREADS) as pool:
-        try:
-            for number in _numbers(left, right):
-                start = number * CELL
-                length = min(CELL, shared - start)
-                waiting.append(pool.submit(_difference, left, right, start, length))
-                if len(waiting) > THREADS * DEPTH:
-                    if (found := waiting.popleft().result()) is not None:
-                        return found
-                    progress.advance(CELL)
-            for future in waiting:
-                if (found := future.result()) is not None:
-                    return found
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    done = 0
+    work = _Comparer()
+    for pair, found in in_order(work, _pairs(left, right, shared), threads_for(2 * CELL)):
+        if found is not None:
+            return found
+        progress.advance(pair.stop - done)
+        done = pair.stop
+    progress.advance(shared - done)
     return None if left.size == right.size else shared
 
 
-def _numbers(left: Image, right: Image) -> Iterator[int]:
-    """Yield, ascending, the cells in which either disk holds data and both reach."""
-    last = min(left.size, right.size) - 1
-    held = merge(*(_held(image) for image in (left, right)))
-    return (number for number, _ in groupby(held) if number * CELL <= last)
+class _Comparer:
+    """Returns the first byte at which a pair differs, on any thread."""
+
+    def __init__(self) -> None:
+        self._buffers = Buffers(CELL, 2)
+
+    def __call__(self, pair: Pair) -> int | None:
+        one, other = self._buffers.all
+        length = pair.stop - pair.start
+        left = _filled(one, pair.left, pair)
+        right = _filled(other, pair.right, pair)
+        if left is None or right is None:
+            content = right if left is None else left
+            if content is None or is_zero(content):
+                return None
+            return pair.start + int(np.argmax(np.frombuffer(content, np.uint8) != 0))
+        # Comparing whole byte arrays is one memcmp; views are compared byte by byte.
+        if length == CELL and one == other:
+            return None
+        differ = np.frombuffer(left, np.uint8) != np.frombuffer(right, np.uint8)
+        at = int(np.argmax(differ))
+        return pair.start + at if differ[at] else None
 
 
-def _held(image: Image) -> Iterator[int]:
-    return (cell.start // CELL for cell in cells(image, FINEST))
-
-
-def _difference(left: Image, right: Image, start: int, length: int) -> int | None:
-    one, other = read(left, start, length), read(right, start, length)
-    if one == other:
+def _filled(buffer: bytearray, cell: Cell | None, pair: Pair) -> memoryview | None:
+    """Put a cell into a buffer, and zeros where the pair is longer."""
+    if cell is None:
         return None
-    differ = np.frombuffer(one, np.uint8) != np.frombuffer(other, np.uint8)
-    return start + int(np.argmax(differ))
+    content = memoryview(buffer)[: pair.stop - pair.start]
+    fill(content, Cell(pair.start, pair.stop, cell.runs))
+    return content
+
+
+def _pairs(left: Image, right: Image, shared: int) -> Iterator[Pair]:
+    """Yield, ascending, the stretches in which either disk holds data and that both have."""
+    ours, theirs = cells(left, FINEST), cells(right, FINEST)
+    one, other = next(ours, None), next(theirs, None)
+    while one is not None or other is not None:
+        number = min(cell.start // CELL for cell in (one, other) if cell is not None)
+        mine = one if one is not None and one.start // CELL == number else None
+        their = other if other is not None and other.start // CELL == number else None
+        found = [cell for cell in (mine, their) if cell is not None]
+        start, stop = min(cell.start for cell in found), max(cell.stop for cell in found)
+        if start >= shared:
+            return
+        yield Pair(start, min(stop, shared), mine, their)
+        one = next(ours, None) if mine is not None else one
+        other = next(theirs, None) if their is not None else other

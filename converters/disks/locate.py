@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 from converters.disks.gate import FolderGate, Gate
-from converters.disks.registry import RAW, formats
+from converters.disks.image import Image
+from converters.disks.registry import RAW, formats, open_image
 from rehost.archive import BLOCK, Archive, is_apple_double, looks_like_tar, read_archive
 from rehost.errors import DamagedInputError, UsageError
 from rehost.files import GZIP_MAGIC, File, Inflated, LocalFile, parts_beneath
@@ -57,6 +58,12 @@ def located(source: str) -> Located:
         if os.path.isfile(source[:at]):  # noqa: PTH113 - a path may be one that Path refuses
             return _member(LocalFile(Path(source[:at])), source[at + 1 :])
     raise UsageError("no such file", where=source)
+
+
+def open_source(source: str, *, format: str | None = None) -> Image:  # noqa: A002
+    """Open the image that SOURCE names; its format is recognised unless it is named."""
+    found = located(source)
+    return open_image(found.file, found.gate, format=format)
 
 
 def _whole(file: File, gate: Gate, is_device: bool) -> Located:
