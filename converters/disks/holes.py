@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from converters.disks.image import ZERO, Run, Stored
 from rehost.files import File
@@ -23,6 +23,48 @@ def stored_runs(file: File, start: int, stop: int) -> Iterator[Run]:
         if hole > data:
             yield Run(data, hole - data, Stored(file, data))
         start = max(hole, data)
+
+
+class Holes:
+    """A file's data and holes, where the kernel is asked only for what it has not just said.
+
+    For disks whose blocks are scattered over their file: most files have no hole at all, and are
+    then asked once, not once for each block.
+    """
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._first = self._last = 0
+        self._is_data = False
+
+    def runs(self, start: int, at: int, length: int) -> Sequence[Run]:
+        """Return the runs of ``length`` bytes of a disk from ``start`` on, which lie ``at``."""
+        if self._first <= at and at + length <= self._last:
+            source = Stored(self._file, at) if self._is_data else ZERO
+            return (Run(start, length, source),)
+        shift, stop = start - at, at + length
+        found: list[Run] = []
+        while at < stop:
+            data, hole = _data_from(self._file, at, self._far(at, stop))
+            data, hole = self._noted(at, data, hole, stop)
+            if data > at:
+                found.append(Run(at + shift, data - at, ZERO))
+            if hole > data:
+                found.append(Run(data + shift, hole - data, Stored(self._file, data)))
+            at = hole
+        return found
+
+    def _far(self, at: int, stop: int) -> int:
+        """Return how far the kernel can be asked: a file of several parts only piece by piece."""
+        end = self._file.size
+        places = self._file.stretches(at, end - at) if stop <= end else None
+        return end if places is not None and len(places) == 1 else stop
+
+    def _noted(self, at: int, data: int, hole: int, stop: int) -> tuple[int, int]:
+        """Keep the last stretch that was found, and return where the next data are up to a stop."""
+        self._is_data = data < stop
+        self._first, self._last = (data, hole) if self._is_data else (at, data)
+        return min(data, stop), min(hole, stop)
 
 
 def _data_from(file: File, start: int, stop: int) -> tuple[int, int]:

@@ -120,8 +120,10 @@ def resolved(image: Image, start: int, stop: int) -> Iterator[Run]:
     if start >= stop:
         return
     for found in image.runs(start, stop):
-        run = clipped(found, start, stop)
-        if not isinstance(run.source, Parent):
+        first, length, source = found
+        inside = first >= start and first + length <= stop
+        run = found if inside else clipped(found, start, stop)
+        if not isinstance(source, Parent):
             yield run
             continue
         below = image.parent

@@ -54,7 +54,6 @@ def stretches(positions: Positions, step: int) -> Iterator[tuple[int, int, int]]
         return
     before, after = positions[:-1], positions[1:]
     joined = np.where(before < 0, (after == before) & (before != PACKED), after == before + step)
-    starts = np.concatenate(([0], np.flatnonzero(~joined) + 1, [len(positions)])).tolist()
-    firsts = positions[starts[:-1]].tolist()
-    for number, first in enumerate(firsts):
-        yield starts[number], starts[number + 1] - starts[number], first
+    starts = np.concatenate(([0], np.flatnonzero(~joined) + 1))
+    counts = np.diff(starts, append=len(positions))
+    yield from zip(starts.tolist(), counts.tolist(), positions[starts].tolist(), strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from converters.disks.formats.vdi.header import KINDS, NOTHING, Header, identifier_of
 from converters.disks.formats.vdi.table import PART, BlockMap
-from converters.disks.holes import stored_runs
+from converters.disks.holes import Holes
 from converters.disks.image import PARENT, ZERO, Facts, Image, Run
 from converters.disks.tables import ABSENT, stretches
 from rehost.files import File
@@ -20,7 +20,7 @@ class VdiImage:
     ) -> None:
         self.parent = parent
         self.size = header.size
-        self._file = file
+        self._holes = Holes(file)
         self._block = header.block
         self._map = BlockMap(file, header)
         self._absent = ZERO if parent is None else PARENT
@@ -39,8 +39,7 @@ class VdiImage:
                     yield Run(begin, end - begin, self._absent if at == ABSENT else ZERO)
                     continue
                 shift = at - (part + number) * self._block
-                for run in stored_runs(self._file, begin + shift, end + shift):
-                    yield run._replace(start=run.start - shift)
+                yield from self._holes.runs(begin, begin + shift, end - begin)
 
 
 def _facts(header: Header, oddities: tuple[str, ...]) -> Facts:

@@ -12,7 +12,7 @@ import numpy as np
 
 from converters.disks.formats.vhd.footer import Footer, Found, Kind, identifier_of
 from converters.disks.formats.vhd.header import Header
-from converters.disks.holes import stored_runs
+from converters.disks.holes import Holes, stored_runs
 from converters.disks.image import PARENT, SECTOR, ZERO, Facts, Image, Run, Source
 from converters.disks.tables import ABSENT, Positions, check_unshared, read_table, stretches
 from rehost.errors import DamagedInputError
@@ -56,6 +56,8 @@ class DynamicVhd:
         self.size = found.footer.size
         self._file = file
         self._header = header
+        self._holes = Holes(file)
+        self._full = bytes([ALL_STORED]) * -(-header.block // SECTOR // 8)
         self._absent: Source = ZERO if parent is None else PARENT
         self._step = header.bitmap + header.block
         self._blocks = self._read_table()
@@ -115,11 +117,12 @@ class DynamicVhd:
 
     def _block_runs(self, begin: int, at: int) -> Iterator[Run]:
         sectors = min(self._header.block, self.size - begin) // SECTOR
-        bitmap = read_table(self._file, at, -(-sectors // 8), "u1", "VHD sector bitmap")
         data = at + self._header.bitmap
-        if bitmap.min() == ALL_STORED:
-            yield from self._stored(begin, data, sectors * SECTOR)
+        # Most blocks are full, so that is looked at before anything else is made of the bitmap.
+        if self._file.pread(at, -(-sectors // 8)) == self._full[: -(-sectors // 8)]:
+            yield from self._holes.runs(begin, data, sectors * SECTOR)
             return
+        bitmap = read_table(self._file, at, -(-sectors // 8), "u1", "VHD sector bitmap")
         stored = np.unpackbits(bitmap)[:sectors]
         places = np.where(stored, data + np.arange(sectors) * SECTOR, ABSENT)
         for number, count, place in stretches(places, SECTOR):
@@ -127,11 +130,7 @@ class DynamicVhd:
             if place == ABSENT:
                 yield Run(start, length, self._absent)
             else:
-                yield from self._stored(start, place, length)
-
-    def _stored(self, start: int, place: int, length: int) -> Iterator[Run]:
-        for run in stored_runs(self._file, place, place + length):
-            yield run._replace(start=start + run.start - place)
+                yield from self._holes.runs(start, place, length)
 
 
 def _facts(file: File, found: Found, header: Header, parent: Image | None) -> Facts:

@@ -12,7 +12,7 @@ import numpy as np
 from converters.disks.formats.vhdx.header import Header
 from converters.disks.formats.vhdx.metadata import Metadata
 from converters.disks.formats.vhdx.table import OFFSET, PART, PARTIAL, BlockTable, positions_of
-from converters.disks.holes import stored_runs
+from converters.disks.holes import Holes
 from converters.disks.image import PARENT, ZERO, Facts, Image, Run, Stored, fetch
 from converters.disks.tables import ABSENT, ZEROED, stretches
 from rehost.files import File
@@ -35,6 +35,7 @@ class VhdxImage:
         self.size = metadata.size
         self.facts = facts
         self._file = file
+        self._holes = Holes(file)
         self._solid = solid
         self._metadata = metadata
         self._table = table
@@ -61,8 +62,8 @@ class VhdxImage:
     def _stored(self, start: int, stop: int, shift: int) -> Iterator[Run]:
         """Yield what the file stores ``shift`` bytes further on, its holes as zeros."""
         solid = max(start, min(stop, self._solid - shift))
-        for run in stored_runs(self._file, start + shift, solid + shift):
-            yield run._replace(start=run.start - shift)
+        if solid > start:
+            yield from self._holes.runs(start, start + shift, solid - start)
         if stop > solid:
             yield Run(solid, stop - solid, ZERO)
 
