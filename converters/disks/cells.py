@@ -1,13 +1,14 @@
 """Cutting a disk into cells, and loading one: fetched, unpacked, and rid of its zeros.
 
-A cell is what one thread works on at a time. All of this is pure, so that any thread may do it;
-the C libraries that read, inflate and compare release the GIL.
+A cell is what one thread works on at a time, in a buffer that is used again and again: memory that
+is new each time costs more than reading into it. Any thread may do all of this; the C libraries
+that read, inflate and compare release the GIL.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from converters.disks.image import (
     Stored,
     Zero,
     clipped,
-    fetch,
+    fetch_into,
     resolved,
     unpack,
 )
@@ -27,6 +28,7 @@ from converters.disks.image import (
 CELL = 2 << 20
 NEAR = 4096
 LARGEST_READ = 4 << 20
+COARSE = 32 << 10
 
 _ZEROS = bytes(CELL)
 
@@ -75,37 +77,72 @@ def _cell(runs: Sequence[Run], first: int, last: int, unit: int, size: int) -> C
     return Cell(start, stop, tuple(runs))
 
 
-def load(cell: Cell, unit: int) -> list[Piece]:
-    """Fetch what a cell holds and return the pieces of it that are not zero."""
-    loaded = [*_stored(cell), *_packed(cell)]
-    if not all(piece.start % unit == 0 and _ends_well(piece, unit, cell) for piece in loaded):
-        loaded = [_assembled(cell, loaded)]
-    return [part for piece in sorted(loaded, key=_start) for part in _without_zeros(piece, unit)]
+class Buffers:
+    """Buffers of one size that are lent out, and come back to be lent again."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._free: list[bytearray] = []
+
+    def take(self) -> bytearray:
+        """Return one nobody uses; what is in it is of no meaning."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return bytearray(self._size)
+
+    def give(self, buffer: bytearray) -> None:
+        """Take one back."""
+        self._free.append(buffer)
 
 
-def _start(piece: Piece) -> int:
-    return piece.start
+def load(cell: Cell, unit: int, buffer: bytearray) -> list[Piece]:
+    """Fetch what a cell holds into ``buffer`` and return the pieces that are not zero.
 
-
-def _ends_well(piece: Piece, unit: int, cell: Cell) -> bool:
-    return piece.stop % unit == 0 or piece.stop == cell.stop
-
-
-def _assembled(cell: Cell, pieces: Sequence[Piece]) -> Piece:
-    """Put pieces that do not keep to the unit into one buffer."""
-    buffer = memoryview(bytearray(cell.stop - cell.start))
-    for start, content in pieces:
-        buffer[start - cell.start : start - cell.start + len(content)] = content
-    return Piece(cell.start, buffer)
-
-
-def _stored(cell: Cell) -> Iterator[Piece]:
+    Pieces are views of the buffer; they begin and end at multiples of the unit or the cell's end.
+    """
+    view = memoryview(buffer)[: cell.stop - cell.start]
+    segments = _segments(cell, unit, view)
     for run in cell.runs:
         if isinstance(run.source, Stored):
-            yield Piece(run.start, memoryview(fetch(run.source, run.length)))
+            fetch_into(run.source, view[run.start - cell.start : run.stop - cell.start])
+    _load_packed(cell, view)
+    return [
+        Piece(cell.start + first, view[first:last])
+        for start, stop in segments
+        for first, last in _without_zeros(view, start, stop, unit)
+    ]
 
 
-def _packed(cell: Cell) -> Iterator[Piece]:
+def _segments(cell: Cell, unit: int, view: memoryview) -> list[tuple[int, int]]:
+    """Return the units that runs touch, as stretches of the buffer; clear what no run will fill."""
+    found: list[tuple[int, int]] = []
+    filled = 0
+    for run in cell.runs:
+        first, last = max(run.start, cell.start) - cell.start, min(run.stop, cell.stop) - cell.start
+        low, high = first // unit * unit, min(-(-last // unit) * unit, len(view))
+        if found and low <= found[-1][1]:
+            _clear(view, filled, first)
+            found[-1] = (found[-1][0], max(found[-1][1], high))
+        else:
+            if found:
+                _clear(view, filled, found[-1][1])
+            _clear(view, low, first)
+            found.append((low, high))
+        filled = last
+    if found:
+        _clear(view, filled, found[-1][1])
+    return found
+
+
+def _clear(view: memoryview, start: int, stop: int) -> None:
+    while start < stop:
+        part = min(stop - start, len(_ZEROS))
+        view[start : start + part] = _ZEROS[:part]
+        start += part
+
+
+def _load_packed(cell: Cell, view: memoryview) -> None:
     """Unpack the packed runs, reading those that lie together at once."""
     runs = [(run, run.source) for run in cell.runs if isinstance(run.source, Packed)]
     for batch in _together(runs):
@@ -116,7 +153,9 @@ def _packed(cell: Cell) -> Iterator[Piece]:
             at = source.offset - begin
             plain = memoryview(unpack(source, run.length, read[at : at + source.length]))
             first, last = max(run.start, cell.start), min(run.stop, cell.stop)
-            yield Piece(first, plain[first - run.start : last - run.start])
+            view[first - cell.start : last - cell.start] = plain[first - run.start :][
+                : last - first
+            ]
 
 
 def _together(runs: Sequence[tuple[Run, Packed]]) -> Iterator[list[tuple[Run, Packed]]]:
@@ -135,21 +174,31 @@ def _together(runs: Sequence[tuple[Run, Packed]]) -> Iterator[list[tuple[Run, Pa
         yield batch
 
 
-def _without_zeros(piece: Piece, unit: int) -> Iterator[Piece]:
-    """Cut a piece at blocks of zeros; its last block may be shorter than the unit."""
-    start, content = piece
-    if len(content) <= unit:
-        if not _ZEROS.startswith(content):
-            yield piece
-        return
-    even = len(content) // unit * unit
-    words = np.frombuffer(content[:even], dtype=np.uint64).reshape(-1, unit // 8)
-    marks = (np.bitwise_or.reduce(words, axis=1) != 0).tolist()
-    if even < len(content):
-        marks.append(not _ZEROS.startswith(content[even:]))
-    at = 0
-    for holds_data, group in groupby(marks):
-        end = min(at + len(list(group)) * unit, len(content))
-        if holds_data:
-            yield Piece(start + at, content[at:end])
-        at = end
+def _without_zeros(view: memoryview, start: int, stop: int, unit: int) -> Iterator[tuple[int, int]]:
+    """Yield the stretches without units of zeros; the last unit may be a short one."""
+    even = start + (stop - start) // unit * unit
+    marks = _marks(view[start:even], unit) if even > start else []
+    if even < stop:
+        marks.append(not _is_zero(view[even:stop]))
+    edges = [0, *(n for n, (one, other) in enumerate(pairwise(marks), 1) if one != other)]
+    for first, last in pairwise([*edges, len(marks)]):
+        if marks[first]:
+            yield start + first * unit, min(start + last * unit, stop)
+
+
+def _marks(view: memoryview, unit: int) -> list[bool]:
+    """Say of each unit whether it holds anything."""
+    if unit >= COARSE:
+        return [not _is_zero(view[at : at + unit]) for at in range(0, len(view), unit)]
+    words = np.frombuffer(view, dtype=np.uint64).reshape(-1, unit // 8)
+    found: list[bool] = (np.bitwise_or.reduce(words, axis=1) != 0).tolist()
+    return found
+
+
+def _is_zero(view: memoryview) -> bool:
+    """Say whether all bytes are zero, ending at the first that is not."""
+    if len(view) <= len(_ZEROS):
+        return _ZEROS.startswith(view)
+    return all(
+        _ZEROS.startswith(view[at : at + len(_ZEROS)]) for at in range(0, len(view), len(_ZEROS))
+    )

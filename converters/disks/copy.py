@@ -2,21 +2,20 @@
 
 The disk is cut into cells. For each cell that holds data, a thread fetches and inflates its runs
 (the C libraries release the GIL), drops what is zero and, where the target is compressed, packs the
-rest; this thread asks the writer for places, in order, and writes. At most ``DEPTH`` cells per
-thread are in flight, so memory is bounded whatever the disk's size, and what the source's tables
-call zero is never touched at all.
+rest; in the order of the disk the writer is asked for places, and the thread writes. A few cells
+per thread are under way, so memory is bounded whatever the disk's size, and what the source's
+tables call zero is never touched at all.
 """
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from converters.disks.cells import Cell, Piece, cells, load
+from converters.disks.cells import CELL, Buffers, Cell, Piece, cells, load
+from converters.disks.crew import Finish, nothing, work_through
 from converters.disks.image import Image
 from converters.disks.output import Output
 from converters.disks.registry import DiskFormat, Shape
@@ -25,12 +24,26 @@ from rehost.errors import UsageError
 from rehost.outputs import writing
 from rehost.progress import SILENT, Progress
 
-DEPTH = 3
 FINEST = 4096
-THREADS = max(2, os.cpu_count() or 1)
 
-Prepare = Callable[[Cell], list[Piece]]
-Store = Callable[[Sequence[Piece]], None]
+
+class Write(NamedTuple):
+    """Buffers to be written at an offset of one of the image's files, by default the first."""
+
+    buffers: Sequence[memoryview]
+    offset: int
+    output: Output | None
+
+
+class Load(NamedTuple):
+    """The pieces of a cell, and the buffer they may be views of until they are written."""
+
+    pieces: Sequence[Piece]
+    buffer: bytearray
+
+
+Prepare = Callable[[Cell], Load]
+Place = Callable[[Sequence[Piece]], list[Write]]
 
 
 def write_image(
@@ -58,67 +71,75 @@ def copy(
     image: Image, writer: Writer | PackedWriter, output: Output, progress: Progress = SILENT
 ) -> None:
     """Fill a new image with what the guest sees of ``image``, and finish it."""
-    unit, prepare, store = _ways(writer, output)
+    packs = isinstance(writer, PackedWriter)
+    unit = writer.unit if packs else max(writer.unit, FINEST)
+    buffers = Buffers(max(CELL, unit))
+    prepare, place = _ways(writer, unit, buffers)
     done = 0
-    with ThreadPoolExecutor(THREADS) as pool:
-        try:
-            for cell, prepared in _ahead(cells(image, unit), prepare, pool):
-                store(prepared.result())
-                progress.advance(cell.stop - done)
-                done = cell.stop
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+
+    def settle(cell: Cell, loaded: Load) -> Finish:
+        nonlocal done
+        progress.advance(cell.stop - done)
+        done = cell.stop
+        finish = partial(_write, output, place(loaded.pieces), loaded.buffer, buffers)
+        if not output.sequential:
+            return finish
+        finish()
+        return nothing
+
+    work_through(cells(image, unit), prepare, settle)
     progress.advance(image.size - done)
     writer.finish()
 
 
-def _ways(writer: Writer | PackedWriter, output: Output) -> tuple[int, Prepare, Store]:
-    """Return how to fill a writer: its unit, the work of the threads and that of this one."""
+def _ways(writer: Writer | PackedWriter, unit: int, buffers: Buffers) -> tuple[Prepare, Place]:
+    """Return how to fill a writer: the work of any thread, and what keeps the order."""
     if isinstance(writer, PackedWriter):
-        return writer.unit, partial(_packed, writer), partial(_append, writer, output)
-    unit = max(writer.unit, FINEST)
-    return unit, partial(load, unit=unit), partial(_store, writer, output)
+        return partial(_packed, writer, buffers), partial(_appended, writer)
+    return partial(_loaded, unit, buffers), partial(_placed, writer)
 
 
-def _ahead(
-    found: Iterator[Cell], prepare: Prepare, pool: ThreadPoolExecutor
-) -> Iterator[tuple[Cell, Future[list[Piece]]]]:
-    """Yield each cell with its content to come, while the threads work on the next ones."""
-    waiting: deque[tuple[Cell, Future[list[Piece]]]] = deque()
-    for cell in found:
-        waiting.append((cell, pool.submit(prepare, cell)))
-        if len(waiting) > THREADS * DEPTH:
-            yield waiting.popleft()
-    while waiting:
-        yield waiting.popleft()
+def _loaded(unit: int, buffers: Buffers, cell: Cell) -> Load:
+    buffer = buffers.take()
+    return Load(load(cell, unit, buffer), buffer)
 
 
-def _packed(writer: PackedWriter, cell: Cell) -> list[Piece]:
+def _packed(writer: PackedWriter, buffers: Buffers, cell: Cell) -> Load:
     """Load a cell and pack it unit by unit; each piece keeps its place on the guest's disk."""
-    unit = writer.unit
-    return [
+    unit, buffer = writer.unit, buffers.take()
+    pieces = [
         Piece(start + at, memoryview(writer.pack(start + at, content[at : at + unit])))
-        for start, content in load(cell, unit)
+        for start, content in load(cell, unit, buffer)
         for at in range(0, len(content), unit)
+    ]
+    return Load(pieces, buffer)
+
+
+def _appended(writer: PackedWriter, pieces: Sequence[Piece]) -> list[Write]:
+    """Give packed pieces their places; those that follow each other in the file go at once."""
+    placed = [Piece(writer.append(*piece), piece.content) for piece in pieces]
+    return [
+        Write([piece.content for piece in group], group[0].start, None)
+        for group in _touching(placed)
     ]
 
 
-def _append(writer: PackedWriter, output: Output, pieces: Sequence[Piece]) -> None:
-    """Write packed pieces, those that follow each other in the file at once."""
-    placed = [Piece(writer.append(*piece), piece.content) for piece in pieces]
-    for group in _touching(placed):
-        output.writev([piece.content for piece in group], group[0].start)
-
-
-def _store(writer: Writer, output: Output, pieces: Sequence[Piece]) -> None:
-    """Write pieces as they are to where the writer wants them."""
+def _placed(writer: Writer, pieces: Sequence[Piece]) -> list[Write]:
+    """Ask the writer where pieces go as they are."""
+    writes = []
     for group in _touching(pieces):
         start = group[0].start
         buffers = [piece.content for piece in group]
         for offset, length, other in writer.place(start, group[-1].stop - start):
             taken, buffers = _split(buffers, length)
-            (other or output).writev(taken, offset)
+            writes.append(Write(taken, offset, other))
+    return writes
+
+
+def _write(output: Output, writes: Sequence[Write], buffer: bytearray, lender: Buffers) -> None:
+    for buffers, offset, other in writes:
+        (other or output).writev(buffers, offset)
+    lender.give(buffer)
 
 
 def _touching(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:

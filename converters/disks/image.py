@@ -7,6 +7,7 @@ format. Splitting, clipping, backing chains and zero filling happen here, once, 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -162,6 +163,23 @@ def fetch(source: Stored, length: int) -> bytes:
             hint="Copy the file again; its tables point behind its end.",
         )
     return found
+
+
+def fetch_into(source: Stored, view: memoryview) -> None:
+    """Fill ``view`` from a stored run, without memory between where its file allows that."""
+    places = source.file.stretches(source.offset, len(view)) or []
+    at = 0
+    for fd, offset, length in places:
+        part = view[at : at + length]
+        try:
+            if os.preadv(fd, [part], offset) < length:
+                break
+        except OSError:
+            break
+        at += length
+    if at < len(view):
+        # Reading again says what is wrong, or gets what a kernel did not hand over at once.
+        view[at:] = fetch(Stored(source.file, source.offset + at), len(view) - at)
 
 
 def unpack(source: Packed, length: int, stored: bytes | memoryview) -> bytes | bytearray:
