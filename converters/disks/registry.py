@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from converters.disks.bitmaps import Bitmap
 from converters.disks.gate import ChainGate, Gate
 from converters.disks.image import Image
 from converters.disks.options import Option
@@ -17,7 +18,6 @@ from rehost.files import File
 
 RAW = "raw"
 FOREIGN = {
-    b"LUKS\xba\xbe": "LUKS encryption",
     b"WithoutFreeSpace": "Parallels",
     b"WithouFreSpacExt": "Parallels",
     b"OOOM": "COW of User-mode Linux",
@@ -28,6 +28,17 @@ FOREIGN = {
 """How files begin that are neither read nor raw."""
 
 MOST_LAYERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the user gives to open an image: a snapshot's name or ID, the passphrase of a chain."""
+
+    snapshot: str | None = None
+    passphrase: str | None = None
+
+
+NOTHING_MORE = Access()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +62,11 @@ class Shape:
     options: dict[str, str] = field(default_factory=dict)
     level: Level | None = None
     base: Base | None = None
+    bitmaps: tuple[Bitmap, ...] = ()
 
     def option(self, chosen: Option) -> str:
         """Return what the user chose for an option, or its default."""
-        return self.options.get(chosen.name, chosen.choices[0])
+        return self.options.get(chosen.name, chosen.default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,9 @@ class DiskFormat:
     ``open`` raises for a broken one. ``create`` lays out a new image in an empty file, which may
     be compressed only if the format ``compresses``. What is recognised ``by_end`` is asked last,
     for what lies at the end of another format's file may be the guest's to write.
+
+    ``open_with`` opens with more than the file: a snapshot where it ``opens_snapshots``, a
+    passphrase where it ``decrypts``. ``keeps_bitmaps`` says that new images take a Shape's.
     """
 
     name: str
@@ -77,6 +92,10 @@ class DiskFormat:
     compresses: bool = False
     by_end: bool = False
     overlays: bool = False
+    open_with: Callable[[File, Gate, Access], Image] | None = None
+    opens_snapshots: bool = False
+    decrypts: bool = False
+    keeps_bitmaps: bool = False
 
 
 def formats() -> tuple[DiskFormat, ...]:
@@ -138,15 +157,44 @@ def format_for(path: Path) -> DiskFormat:
     )
 
 
-def open_image(file: File, gate: Gate, *, format: str | None = None) -> Image:  # noqa: A002
+def open_image(
+    file: File,
+    gate: Gate,
+    *,
+    format: str | None = None,  # noqa: A002
+    access: Access = NOTHING_MORE,
+) -> Image:
     """Open a disk image; the format is recognised unless it is named."""
     chosen = format_named(format) if format else format_of(file)
-    return chosen.open(file, gate)
+    if access.snapshot is not None and not chosen.opens_snapshots:
+        raise UsageError(
+            f"is a {chosen.title} image, which holds no snapshots (asked for {access.snapshot!r})",
+            where=file.name,
+            hint="Leave --snapshot away.",
+        )
+    if access.passphrase is not None and not chosen.decrypts:
+        raise UsageError(
+            f"is a {chosen.title} image, which takes no passphrase",
+            where=file.name,
+            hint="Leave --passphrase-file away.",
+        )
+    return chosen.open_with(file, gate, access) if chosen.open_with else chosen.open(file, gate)
 
 
-def open_below(name: str, gate: Gate, *, by: str, format: str) -> Image:  # noqa: A002
-    """Open the image that ``by`` names as the one below it, refusing a chain without an end."""
-    if format not in {known.name for known in formats()}:
+def open_below(
+    name: str,
+    gate: Gate,
+    *,
+    by: str,
+    format: str,  # noqa: A002
+    access: Access = NOTHING_MORE,
+) -> Image:
+    """Open the image that ``by`` names as the one below it, refusing a chain without an end.
+
+    A passphrase is handed on to what can be encrypted, a snapshot to nothing.
+    """
+    chosen = next((known for known in formats() if known.name == format), None)
+    if chosen is None:
         raise UnsupportedInputError(
             f"the image below it has a format that is not read ({format!r})", where=by
         )
@@ -161,4 +209,5 @@ def open_below(name: str, gate: Gate, *, by: str, format: str) -> Image:  # noqa
             f"the chain of images below the first is longer than {MOST_LAYERS}", where=by
         )
     inner = gate.inner if isinstance(gate, ChainGate) else gate
-    return open_image(file, ChainGate(inner, above), format=format)
+    handed_on = Access(passphrase=access.passphrase if chosen.decrypts else None)
+    return open_image(file, ChainGate(inner, above), format=format, access=handed_on)

@@ -12,7 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 from converters.disks.formats.qcow2.counts import ORDER, Counts
-from converters.disks.formats.qcow2.header import MAGIC, VERSION_3_LENGTH, Header, Incompatible
+from converters.disks.formats.qcow2.header import (
+    MAGIC,
+    VERSION_3_LENGTH,
+    Features,
+    Header,
+    Incompatible,
+)
 from converters.disks.image import SECTOR
 from converters.disks.options import Option
 from converters.disks.output import Output
@@ -156,7 +162,7 @@ class Growth:
         )
         incompatible = Incompatible.COMPRESSION if compression else 0
         length = VERSION_3_LENGTH + (8 if compression else 0)
-        extended = Header.EXTENDED.pack(incompatible, 0, 0, ORDER, length)
+        extended = Features.LAYOUT.pack(incompatible, 0, 0, ORDER, length)
         kind = bytes((compression,)).ljust(8, b"\0") if compression else b""
         return basic + extended + kind + bytes(8)
 

@@ -1,4 +1,4 @@
-"""Reading qcow2: two levels of tables, clusters stored, compressed, zero or left to the backing.
+"""Reading qcow2: clusters stored, compressed, encrypted, zero or left to the backing.
 
 Source: QEMU, "docs/interop/qcow2.txt", sections "Cluster mapping" and "Compressed clusters".
 """
@@ -6,12 +6,17 @@ Source: QEMU, "docs/interop/qcow2.txt", sections "Cluster mapping" and "Compress
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 
-import numpy as np
-import numpy.typing as npt
-
+from converters.disks.bitmaps import Bitmap
+from converters.disks.ciphers import decrypted_runs
+from converters.disks.formats.qcow2.bitmaps import Bitmaps
+from converters.disks.formats.qcow2.encryption import Encrypted
+from converters.disks.formats.qcow2.facts import facts_of
 from converters.disks.formats.qcow2.header import Header
+from converters.disks.formats.qcow2.mapping import COMPRESSED, FIRST_PACKED, Level1, Mapping
+from converters.disks.formats.qcow2.snapshots import Snapshot
+from converters.disks.holes import stored_runs
 from converters.disks.image import (
     PARENT,
     SECTOR,
@@ -20,127 +25,103 @@ from converters.disks.image import (
     Image,
     Packed,
     Run,
-    Source,
     Stored,
 )
 from converters.disks.inflate import inflate
-from converters.disks.tables import (
-    ABSENT,
-    PACKED,
-    ZEROED,
-    Positions,
-    check_unshared,
-    read_table,
-    stretches,
-)
+from converters.disks.tables import ABSENT, ZEROED
 from converters.disks.zstandard import require_zstd, unzstd
-from rehost.errors import DamagedInputError, UnsupportedInputError
+from rehost.errors import UnsupportedInputError
 from rehost.files import File
 
-OFFSET = 0x00FF_FFFF_FFFF_FE00
-COMPRESSED = 1 << 62
-READS_ZERO = 1
 DEFLATE = 0
 ZSTD = 1
-
-Entries = npt.NDArray[np.uint64]
+WORTH_ASKING = 1 << 20
+"""Stretches from this length on are looked at for holes of the file system."""
 
 
 class Qcow2Image:
-    """A qcow2 image, without its internal snapshots."""
+    """A qcow2 image as it is now, or as a snapshot of it was."""
 
-    def __init__(self, file: File, header: Header, parent: Image | None) -> None:
+    def __init__(
+        self,
+        file: File,
+        header: Header,
+        *,
+        parent: Image | None = None,
+        data: File | None = None,
+        encrypted: Encrypted | None = None,
+        snapshots: tuple[Snapshot, ...] = (),
+        chosen: Snapshot | None = None,
+    ) -> None:
+        active = Level1(header.l1_at, header.l1_entries, header.size)
+        level1 = chosen.level1 if chosen else active
         self.parent = parent
-        self.size = header.size
+        self.size = level1.size
         self._file = file
+        self._data = data or file
         self._header = header
-        self._span = header.cluster * (header.cluster // 8)
-        self._tables = self._read_l1()
-        self._unpack = _unpacker(header.compression, file.name)
-        self.facts = _facts(header)
+        self._encrypted = encrypted
+        self._snapshots = snapshots
+        self._chosen = chosen
+        self._mapping = Mapping(file, header, level1, self._data)
+        self._bitmaps = Bitmaps(file, header)
+        self._unpack = _unpacker(header.features.compression, file.name)
+        self._shift = 62 - (header.cluster_bits - 8)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What its headers say; the bitmaps are read for it."""
+        return facts_of(
+            self._header,
+            self._bitmaps,
+            self._snapshots,
+            odd_entries=self._mapping.odd_entries,
+            encrypted=self._encrypted,
+            chosen=self._chosen,
+        )
+
+    def bitmaps(self) -> tuple[Bitmap, ...]:
+        """Return the bitmaps that can be relied on; a snapshot has none."""
+        return () if self._chosen else self._bitmaps.reliable()
+
+    def bitmap_names(self) -> tuple[str, ...]:
+        """Return the names of all bitmaps."""
+        return () if self._chosen else tuple(entry.name for entry in self._bitmaps.entries)
 
     def runs(self, start: int, stop: int) -> Iterator[Run]:
         """Yield the clusters between two offsets."""
-        first, last = start // self._span, -(-min(stop, self.size) // self._span)
-        for number, count, at in stretches(self._tables[first:last], 0):
-            begin = (first + number) * self._span
-            if at == 0:
-                end = min(begin + count * self._span, self.size)
-                yield self._absent(begin, end - begin)
-                continue
-            for table in range(first + number, first + number + count):
-                yield from self._table_runs(table * self._span, at, start, stop)
-
-    def _absent(self, start: int, length: int) -> Run:
-        return Run(start, length, ZERO if self.parent is None else PARENT)
-
-    def _read_l1(self) -> Positions:
-        needed = -(-self.size // self._span)
-        header = self._header
-        if header.l1_entries < needed:
-            raise DamagedInputError(
-                f"the qcow2 L1 table is too small for the disk ({header.l1_entries} entries, "
-                f"should be {needed})",
-                where=self._file.name,
-            )
-        entries = read_table(self._file, header.l1_at, needed, ">u8", "qcow2 L1 table")
-        tables: Positions = (entries & np.uint64(OFFSET)).astype(np.int64)
-        check_unshared(tables, "qcow2 L2 table", self._file.name)
-        return tables
-
-    def _table_runs(self, begin: int, at: int, start: int, stop: int) -> Iterator[Run]:
-        cluster = self._header.cluster
-        if at % cluster:
-            raise DamagedInputError(
-                "a qcow2 L2 table lies at an odd place", where=f"{self._file.name} at {at}"
-            )
-        first = max(0, start - begin) // cluster
-        last = -(-(min(stop, self.size, begin + self._span) - begin) // cluster)
-        raw = read_table(self._file, at + first * 8, last - first, ">u8", "qcow2 L2 table")
-        entries: Entries = raw.astype(np.uint64)
-        for index, count, position in stretches(_positions(entries), cluster):
-            offset = begin + (first + index) * cluster
-            length = min(count * cluster, self.size - offset)
-            source: Source = ZERO
+        absent = ZERO if self.parent is None else PARENT
+        plain = self._encrypted is None
+        for begin, length, position, entry in self._mapping.parts(start, stop):
             if position == ABSENT:
-                yield self._absent(offset, length)
-                continue
-            if position == PACKED:
-                source = self._packed(int(entries[index]), length)
-            elif position != ZEROED:
-                source = self._stored(position, length)
-            yield Run(offset, length, source)
+                yield Run(begin, length, absent)
+            elif position == ZEROED:
+                yield Run(begin, length, ZERO)
+            elif position <= FIRST_PACKED:
+                yield Run(begin, length, self._packed(entry, length))
+            elif plain and length < WORTH_ASKING:
+                yield Run(begin, length, Stored(self._data, position))
+            else:
+                yield from self._long(begin, length, position)
 
-    def _stored(self, position: int, length: int) -> Stored:
-        if position % self._header.cluster:
-            raise DamagedInputError(
-                "a qcow2 cluster lies at an odd place", where=f"{self._file.name} at {position}"
-            )
-        if position + length > self._file.size + self._header.cluster:
-            raise DamagedInputError(
-                f"a qcow2 cluster lies behind the end of the file (which is at {self._file.size})",
-                where=f"{self._file.name} at {position}",
-                hint="The file is cut short; copy it again.",
-            )
-        return Stored(self._file, position)
+    def _long(self, start: int, length: int, position: int) -> Iterator[Run]:
+        """Yield a stretch piece by piece: what is decrypted at once, or is no hole of the file."""
+        if self._encrypted is not None:
+            at = Stored(self._data, position)
+            shift = 0 if self._encrypted.by_place else start - position
+            yield from decrypted_runs(start, start + length, at, self._encrypted.decipher, shift)
+            return
+        for run in stored_runs(self._data, position, position + length):
+            yield run._replace(start=start + run.start - position)
 
     def _packed(self, entry: int, length: int) -> Packed:
         """Split a compressed cluster's entry into its offset and its count of sectors."""
-        shift = 62 - (self._header.cluster_bits - 8)
-        offset = entry & ((1 << shift) - 1)
-        sectors = ((entry & (COMPRESSED - 1)) >> shift) + 1
+        offset = entry & ((1 << self._shift) - 1)
+        sectors = ((entry & (COMPRESSED - 1)) >> self._shift) + 1
         stored = sectors * SECTOR - offset % SECTOR
         return Packed(
             self._file, offset, stored, partial(self._unpack, self._header.cluster, length)
         )
-
-
-def _positions(entries: Entries) -> Positions:
-    positions: Positions = (entries & np.uint64(OFFSET)).astype(np.int64)
-    positions[positions == 0] = ABSENT
-    positions[(entries & np.uint64(READS_ZERO)) != 0] = ZEROED
-    positions[(entries & np.uint64(COMPRESSED)) != 0] = PACKED
-    return positions
 
 
 def _unpacker(
@@ -163,14 +144,3 @@ def _inflate(cluster: int, length: int, stored: bytes | memoryview) -> bytes | b
 
 def _unzstd(cluster: int, length: int, stored: bytes | memoryview) -> bytes:
     return unzstd(stored, length, most=cluster)
-
-
-def _facts(header: Header) -> Facts:
-    details: dict[str, object] = {
-        "version": header.version,
-        "clusterSize": header.cluster,
-        "snapshots": header.snapshots,
-        "backingFile": header.backing,
-        "incompatibleFeatures": int(header.incompatible),
-    }
-    return Facts("qcow2", f"v{header.version}", details)

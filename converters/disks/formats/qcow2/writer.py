@@ -6,7 +6,8 @@ Source: QEMU, "docs/interop/qcow2.txt", section "Cluster mapping".
 from __future__ import annotations
 
 from converters.disks.formats.qcow2.growth import Growth
-from converters.disks.formats.qcow2.reader import COMPRESSED, DEFLATE, ZSTD
+from converters.disks.formats.qcow2.mapping import COMPRESSED
+from converters.disks.formats.qcow2.reader import DEFLATE, ZSTD
 from converters.disks.image import SECTOR
 from converters.disks.options import Option
 from converters.disks.output import Output
