@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import numpy.typing as npt
 
 from converters.disks.image import Packed, Run, Unpack
 from rehost.errors import DamagedInputError, UnsupportedInputError
@@ -18,6 +20,8 @@ from rehost.files import File
 
 PART = 2 << 20
 LARGEST_BLOCK = 64 << 20
+
+Lengths = TypeVar("Lengths", int, npt.NDArray[Any])
 
 
 class Block(NamedTuple):
@@ -57,9 +61,10 @@ def check_stored(offset: int, stored: int, length: int, file: File) -> None:
         )
 
 
-def most_stored(length: int) -> int:
-    """Return how large a block can be when it cannot be compressed, in any compression used."""
-    return length + length // 32 + 4096
+def most_stored(length: Lengths) -> Lengths:
+    """Return how large blocks can be that cannot be compressed, in any compression used."""
+    most: Lengths = length + length // 32 + 4096
+    return most
 
 
 class Blocks:
