@@ -1,14 +1,17 @@
-"""Where a disk named on the command line lies: a file, a block device, or a member of an archive.
+"""Where a disk named on the command line lies: a file, a device, a web server, or an archive there.
 
-A member is named as messages name it, ``appliance.ova!disk1.vmdk``; a file that really has such a
-name wins. What comes back is the file and the gate that says which others it may name.
+A member of an archive is named as messages name it, ``appliance.ova!disk1.vmdk``; a file that
+really has such a name wins. What comes back is the file and the gate that says which others it may
+name.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
+from urllib.parse import quote, urljoin, urlsplit
 
 from converters.disks.gate import FolderGate, Gate
 from converters.disks.image import Image
@@ -16,8 +19,11 @@ from converters.disks.registry import RAW, formats, open_image
 from rehost.archive import BLOCK, Archive, is_apple_double, looks_like_tar, read_archive
 from rehost.errors import DamagedInputError, UsageError
 from rehost.files import GZIP_MAGIC, File, Inflated, LocalFile, parts_beneath
+from rehost.ranges import Address
+from rehost.remote import RemoteFile
 
 MARK = "!"
+URL = re.compile("https?://", re.IGNORECASE)
 ARCHIVES = frozenset({".ova", ".tar", ".box"})
 PACKED_ARCHIVES = (".ova.gz", ".tar.gz", ".tgz")
 OPTICAL = ".iso"
@@ -49,15 +55,46 @@ class ArchiveGate:
         return self._archive.window(found)
 
 
+class SiteGate:
+    """Lets a file of a web server name others there, in its own folder and below."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._netloc = parts.netloc
+        self._folder = Address.parse(url).name.rpartition("/")[0] + "/"
+
+    def open(self, name: str, *, by: str) -> File:
+        """Open what lies at a relative name; the server may not send us to another one."""
+        path = "/".join(quote(part) for part in parts_beneath(name, by=by) if part not in {"", "."})
+        beside = by.rpartition("/")[0] + "/"
+        inside = beside.startswith(self._folder)
+        url = urljoin(beside if inside else self._folder, path)
+        url = urlsplit(url)._replace(netloc=self._netloc).geturl()
+        return RemoteFile(url, roam=False)
+
+
 def located(source: str) -> Located:
-    """Find what SOURCE names: a path, or ``ARCHIVE!MEMBER``; an archive may stand for its disk."""
+    """Find what SOURCE names: a path, a URL, or ``ARCHIVE!MEMBER``.
+
+    An archive that holds one disk may stand for it.
+    """
+    if URL.match(source):
+        return _remote(source)
     path = Path(source)
     if os.path.lexists(path):
-        return _whole(LocalFile(path), FolderGate(path.parent), path.is_block_device())
+        return _whole(LocalFile(path), FolderGate(path.parent), is_device=path.is_block_device())
     for at in reversed([at for at, letter in enumerate(source) if letter == MARK]):
         if os.path.isfile(source[:at]):  # noqa: PTH113 - a path may be one that Path refuses
             return _member(LocalFile(Path(source[:at])), source[at + 1 :])
     raise UsageError("no such file", where=source)
+
+
+def _remote(url: str) -> Located:
+    """Find a file of a web server, or a member of an archive there."""
+    for at in (found.start() for found in re.finditer(MARK, url)):
+        if PurePath(urlsplit(url[:at]).path).suffix.lower() in ARCHIVES:
+            return _member(RemoteFile(url[:at]), url[at + 1 :])
+    return _whole(RemoteFile(url), SiteGate(url), is_device=False)
 
 
 def open_source(source: str, *, format: str | None = None) -> Image:  # noqa: A002
@@ -66,7 +103,7 @@ def open_source(source: str, *, format: str | None = None) -> Image:  # noqa: A0
     return open_image(found.file, found.gate, format=format)
 
 
-def _whole(file: File, gate: Gate, is_device: bool) -> Located:
+def _whole(file: File, gate: Gate, *, is_device: bool) -> Located:
     """Return a file itself, or the one disk in it if it is an archive."""
     if is_device or not _is_archive(file):
         return Located(file, gate)

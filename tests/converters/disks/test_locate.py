@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -16,7 +18,8 @@ from rehost.errors import DamagedInputError, InteropError, RefusedError
 from tests.ovf.builders import pack
 from tests.support.images import MIB, run
 from tests.support.loops import loop_device
-from tests.support.packages import raw_disk, stream
+from tests.support.packages import raw_disk, rehost, stream
+from tests.support.web import Handler, Site, site
 
 
 def content_of(source: str | Path) -> bytes:
@@ -183,3 +186,72 @@ def test_a_partition_is_a_disk_of_its_own(tmp_path: Path) -> None:
         if not second.exists():
             pytest.skip("the kernel shows no partitions here")
         assert content_of(second) == path.read_bytes()[2 * MIB :]
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Site]:
+    """Serve the folder of the test as it is now."""
+    with site() as found:
+
+        def offer(handler: Handler) -> bool:
+            path = tmp_path / unquote(urlsplit(handler.path).path).removeprefix("/disks/")
+            if path.is_file():
+                found.files[f"/disks/{path.relative_to(tmp_path)}"] = path.read_bytes()
+            return False
+
+        found.ways.append(offer)
+        found.url += "/disks"
+        yield found
+
+
+def test_a_url_is_a_disk(web: Site, tmp_path: Path, raw: Path) -> None:
+    stream(raw, tmp_path / "disk.vmdk")
+    assert content_of(f"{web.url}/disk.raw") == raw.read_bytes()
+    assert content_of(f"{web.url}/disk.vmdk") == raw.read_bytes()
+    said = rehost("disk", "compare", f"{web.url}/disk.vmdk", raw)
+    assert (said.code, said.out, said.err) == (0, "identical\n", "")
+
+
+def test_an_archive_on_a_web_server_is_read_in_place(web: Site, appliance: Path, raw: Path) -> None:
+    for source in (f"{web.url}/{appliance.name}!disk1.vmdk", f"{web.url}/{appliance.name}"):
+        assert located(source).file.name == f"{web.url}/web.ova!disk1.vmdk"
+        assert content_of(source) == raw.read_bytes()
+
+
+def test_a_file_of_a_web_server_may_name_those_beside_it(
+    web: Site, tmp_path: Path, raw: Path
+) -> None:
+    (tmp_path / "sub").mkdir()
+    raw.rename(tmp_path / "sub" / "a disk.raw")
+    middle, top = tmp_path / "sub" / "middle.qcow2", tmp_path / "top.qcow2"
+    for path, name, kind in ((middle, "a disk.raw", "raw"), (top, "sub/middle.qcow2", "qcow2")):
+        run("qemu-img", "create", "-q", "-f", "qcow2", "-b", name, "-F", kind, path)
+    found = located(f"{web.url}/top.qcow2")
+    image = open_image(found.file, found.gate)
+    assert len(chain(image)) == 3
+    assert read(image, 0, image.size) == (tmp_path / "sub" / "a disk.raw").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["../up.raw", "/etc/passwd", "http://127.0.0.1/x", "//host/x"])
+def test_a_file_of_a_web_server_names_nothing_else(web: Site, raw: Path, name: str) -> None:
+    found = located(f"{web.url}/{raw.name}")
+    with pytest.raises(RefusedError) as caught:
+        found.gate.open(name, by=found.file.name)
+    what = f"names a file outside its own folder ({name!r})"
+    assert str(caught.value) == f"{web.url}/disk.raw: {what}"
+
+
+def test_credentials_are_kept_for_what_lies_beside(web: Site, tmp_path: Path, raw: Path) -> None:
+    (tmp_path / "other.raw").write_bytes(b"x" * 512)
+    found = located(f"{web.url}/{raw.name}?ticket=1#part".replace("//", "//me:secret@", 1))
+    assert found.file.name == f"{web.url}/disk.raw"
+    beside = found.gate.open("other.raw", by=found.file.name)
+    assert (beside.name, beside.pread(0, 512)) == (f"{web.url}/other.raw", b"x" * 512)
+    assert {seen["Authorization"] for seen in web.seen} == {"Basic bWU6c2VjcmV0"}
+
+
+def test_a_backing_file_that_a_web_server_does_not_have_is_told(web: Site, raw: Path) -> None:
+    found = located(f"{web.url}/{raw.name}")
+    with pytest.raises(DamagedInputError) as caught:
+        found.gate.open("no.raw", by=found.file.name)
+    assert str(caught.value) == f"{web.url}/no.raw: no such file (the server answers 404)"
