@@ -10,7 +10,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from converters.disks.formats.vmdk.describing import SIZE, describe
-from converters.disks.formats.vmdk.sparse import NEWLINE_TEST, NEWLINES, REDUNDANT_TABLES, Header
+from converters.disks.formats.vmdk.header import NEWLINE_TEST, NEWLINES, REDUNDANT_TABLES, Header
 from converters.disks.formats.vmdk.tables import ENTRIES, GRAIN, GrainTables
 from converters.disks.image import SECTOR
 from converters.disks.output import Output

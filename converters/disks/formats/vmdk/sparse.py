@@ -1,213 +1,157 @@
-"""Sparse extents of a VMDK: growing ones, and the compressed ones of streams.
+"""Hosted sparse extents: growing ones, and the compressed ones of streams.
 
 Source: VMware, "Virtual Disk Format 5.0", sections "Hosted Sparse Extent Metadata" and
-"Stream-Optimized Compressed Sparse Extents"; libvmdk's description. All integers are
-little-endian, all offsets in sectors of 512 bytes.
+"Stream-Optimized Compressed Sparse Extents"; libvmdk's description.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import ClassVar
+from itertools import chain, repeat
 
 import numpy as np
-import numpy.typing as npt
 
-from converters.disks.image import LARGEST_DISK, PARENT, SECTOR, ZERO, Packed, Run, Stored
-from converters.disks.inflate import inflate_zlib
-from converters.disks.tables import (
-    ABSENT,
-    PACKED,
-    ZEROED,
-    Positions,
-    check_unshared,
-    read_table,
-    stretches,
+from converters.disks.formats.vmdk.directory import Directory, Marks, close_places, entry_offsets
+from converters.disks.formats.vmdk.ending import Ending, ending, footer_of
+from converters.disks.formats.vmdk.grains import (
+    RUN,
+    Batch,
+    Entries,
+    GrainedExtent,
+    Grains,
+    check_apart,
+    check_inside,
 )
-from rehost.errors import DamagedInputError, UnsupportedInputError
+from converters.disks.formats.vmdk.header import AT_END, ZEROED_GRAINS, Header
+from converters.disks.image import SECTOR, ZERO, Packed, Run, Unpack
+from converters.disks.inflate import inflate_zlib
+from converters.disks.tables import ZEROED, Positions
+from rehost.errors import DamagedInputError
 from rehost.files import File
 
-MAGIC = b"KDMV"
-AT_END = 0xFFFF_FFFF_FFFF_FFFF
-FOOTER_MARKER = 3
-LARGEST_GRAIN = 2 << 20
-TRAILING = 1 << 20
-NEWLINES = b"\n \r\n"
 ZEROED_ENTRY = 1
 MARKER = struct.Struct("<QI")
 SLACK = 1024
 
-NEWLINE_TEST = 1 << 0
-REDUNDANT_TABLES = 1 << 1
-ZEROED_GRAINS = 1 << 2
-COMPRESSED = 1 << 16
-MARKERS = 1 << 17
+_PACKED: Callable[[tuple[File, int, int, Unpack]], Packed] = partial(tuple.__new__, Packed)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The first sector of a sparse extent, or the footer that replaces it."""
-
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<4sIIQQQQIQQQB4sH")
-
-    version: int
-    flags: int
-    capacity: int
-    grain: int
-    descriptor_at: int
-    descriptor_size: int
-    entries_per_table: int
-    redundant_at: int
-    directory_at: int
-    overhead: int
-    unclean: int
-    newlines: bytes
-    compression: int
-
-    @classmethod
-    def parse(cls, sector: bytes, where: str) -> Header:
-        """Read a header, refusing what no disk could have."""
-        if len(sector) < SECTOR:
-            raise DamagedInputError(
-                f"the VMDK header is cut short ({len(sector)} bytes, should be {SECTOR})",
-                where=where,
-            )
-        magic, *rest = cls.LAYOUT.unpack_from(sector)
-        header = cls(*rest)
-        if magic != MAGIC:
-            raise DamagedInputError(f"no VMDK header (found {magic!r})", where=where)
-        header._check(where)
-        return header
-
-    def packed(self) -> bytes:
-        """Return the sector that says all this."""
-        return self.LAYOUT.pack(MAGIC, *astuple(self)).ljust(SECTOR, b"\0")
-
-    def _check(self, where: str) -> None:
-        if not 1 <= self.version <= 3:
-            raise UnsupportedInputError(
-                f"the sparse VMDK has an unknown version ({self.version})", where=where
-            )
-        if self.flags & NEWLINE_TEST and self.newlines != NEWLINES:
-            raise DamagedInputError(
-                f"the VMDK was transferred as text (its newlines became {self.newlines!r})",
-                where=where,
-                hint="Copy it again in binary mode.",
-            )
-        grain = self.grain * SECTOR
-        if not 0 < grain <= LARGEST_GRAIN or grain & (grain - 1):
-            raise DamagedInputError(
-                f"the VMDK's grain size is impossible ({self.grain} sectors)", where=where
-            )
-        if not 0 < self.entries_per_table <= 1 << 20:
-            raise DamagedInputError(
-                f"the VMDK's grain tables have an impossible size ({self.entries_per_table})",
-                where=where,
-            )
-        if self.capacity * SECTOR > LARGEST_DISK:
-            raise DamagedInputError(
-                f"the VMDK's capacity is impossible ({self.capacity} sectors)", where=where
-            )
-        if self.flags & COMPRESSED and self.compression != 1:
-            raise UnsupportedInputError(
-                f"the VMDK's compression is not known (algorithm {self.compression})", where=where
-            )
-
-
-class SparseExtent:
-    """One sparse extent: a grain directory of grain tables of grains."""
+class SparseExtent(GrainedExtent):
+    """One hosted sparse extent: a file with a header, two grain directories, tables and grains."""
 
     def __init__(self, file: File) -> None:
-        self.file = file
         first = Header.parse(file.pread(0, SECTOR), file.name)
-        self.header = _footer(file, first) if first.directory_at == AT_END else first
-        self.size = self.header.capacity * SECTOR
-        self._grain = self.header.grain * SECTOR
-        self._span = self._grain * self.header.entries_per_table
-        self._directory = self._read_directory()
-        marked = bool(self.header.flags & MARKERS)
-        self._unpack = partial(_unpack_marked if marked else _unpack_bare, self._grain)
+        found = footer_of(file, first) if first.directory_at == AT_END else None
+        header = found.header if found else first
+        self.file = file
+        self.header = header
+        self.first = first
+        self._footer = found
+        self._directory = Directory.read(file, header)
+        super().__init__(self._directory.tables, header.capacity * SECTOR, header.grain * SECTOR)
+        self._unpack = _unpack_marked if header.has_markers else _unpack_bare
+        self._whole = partial(self._unpack, self._grain, self._grain)
+        # Uncompressed grains lie behind all tables; in a stream, tables may lie anywhere.
+        self._least = 0 if header.is_compressed else header.overhead * SECTOR
+        self._step = 1 if header.is_compressed else self._grain
 
-    def descriptor(self) -> bytes:
-        """Return the embedded descriptor, empty if there is none."""
-        length = min(self.header.descriptor_size * SECTOR, TRAILING)
-        return self.file.pread(self.header.descriptor_at * SECTOR, length) if length else b""
+    @property
+    def details(self) -> dict[str, object]:
+        """What the header says."""
+        return self.header.details
 
-    def runs(self, start: int, stop: int) -> Iterator[Run]:
-        """Yield the grains between two offsets; an absent grain is the parent's to say."""
-        first, last = start // self._span, -(-min(stop, self.size) // self._span)
-        for number, count, at in stretches(self._directory[first:last], 0):
-            begin = (first + number) * self._span
-            if at <= 0:
-                end = min(begin + count * self._span, self.size)
-                yield Run(begin, end - begin, PARENT)
-                continue
-            for table in range(first + number, first + number + count):
-                yield from self._table_runs(table, at, start, stop)
+    @property
+    def oddities(self) -> tuple[str, ...]:
+        """What is strange about the file, as far as it has been looked at."""
+        return (*self.header.oddities, *self._directory.oddities, *self._end().oddities)
 
-    def _read_directory(self) -> Positions:
-        count = -(-self.size // self._span)
-        at = self.header.directory_at * SECTOR
-        directory = read_table(self.file, at, count, "<u4", "grain directory").astype(np.int64)
-        check_unshared(directory, "grain table", self.file.name)
-        return directory
+    def grains(self, batch: Batch) -> Grains:
+        """Return the grains of a batch; tables that are damaged are replaced by second copies."""
+        if not self._directory.has_second:
+            return super().grains(batch)
+        try:
+            return super().grains(batch)
+        except DamagedInputError:
+            return super().grains(self._mended(batch))
 
-    def _table_runs(self, table: int, at: int, start: int, stop: int) -> Iterator[Run]:
-        begin = table * self._span
-        entries = read_table(
-            self.file, at * SECTOR, self.header.entries_per_table, "<u4", "grain table"
+    def places(self, entries: Entries) -> Positions:
+        """Return where the grains of these entries lie."""
+        places = self._places(entries)
+        check_inside(places, self.file, self._least)
+        check_apart(places, self._step, "grains", self.file)
+        return places
+
+    def cut(self, begin: int, grains: Grains) -> Iterator[Run]:
+        """Yield the grains; of a stream, each is a run of its own."""
+        if not self.header.is_compressed:
+            yield from super().cut(begin, grains)
+            return
+        starts = begin + grains.numbers * self._grain
+        unpacks: Iterator[Unpack] = repeat(self._whole)
+        if len(starts) and starts[-1] + self._grain > self.size:
+            last = partial(self._unpack, self._grain, self.size - int(starts[-1]))
+            unpacks = chain(repeat(self._whole, len(starts) - 1), [last])
+        bounds = self._bounds(grains.places).tolist()
+        places = grains.places.tolist()
+        packed = map(_PACKED, zip(repeat(self.file), places, bounds, unpacks, strict=False))
+        lengths = np.minimum(self._grain, self.size - starts).tolist()
+        for start, length, place, source in zip(
+            starts.tolist(), lengths, places, packed, strict=True
+        ):
+            yield RUN((start, length, ZERO if place < 0 else source))
+
+    def farthest(self) -> int:
+        """Return the offset of the grain that lies behind all others, or 0 without one."""
+        tables = self._tables
+        return max(
+            (
+                int(batch.entries.max(initial=0)) * SECTOR
+                for batch in tables.batches(0, len(tables.directory))
+                if batch.nothing is None
+            ),
+            default=0,
         )
-        self._check_inside(entries)
-        first = max(0, (start - begin) // self._grain)
-        last = -(-(min(stop, self.size, begin + self._span) - begin) // self._grain)
-        positions = self._positions(entries[first:last])
-        bounds = self._bounds(entries) if self.header.flags & COMPRESSED else None
-        for index, count, position in stretches(positions, self._grain):
-            offset = begin + (first + index) * self._grain
-            length = min(count * self._grain, self.size - offset)
-            if position == ABSENT:
-                yield Run(offset, length, PARENT)
-            elif position == ZEROED:
-                yield Run(offset, length, ZERO)
-            elif bounds is None:
-                yield Run(offset, length, Stored(self.file, position))
-            else:
-                place = int(entries[first + index]) * SECTOR
-                bound = int(bounds[first + index])
-                unpack = partial(self._unpack, length)
-                yield Run(offset, length, Packed(self.file, place, bound, unpack))
 
-    def _check_inside(self, entries: npt.NDArray[np.uint32]) -> None:
-        farthest = int(entries.max()) * SECTOR
-        if farthest >= self.file.size:
-            raise DamagedInputError(
-                f"the VMDK is cut short (a grain lies at {farthest}, "
-                f"the file ends at {self.file.size})",
-                where=self.file.name,
-                hint="Copy the file again.",
-            )
+    def _end(self) -> Ending:
+        if not self.header.is_compressed or not self.header.has_markers:
+            return Ending()
+        if self._footer:
+            return self._footer.ending
+        return ending(self.file, self.farthest() or self.header.overhead * SECTOR)
 
-    def _positions(self, entries: npt.NDArray[np.uint32]) -> Positions:
-        positions = entries.astype(np.int64) * SECTOR
-        positions[entries == 0] = ABSENT
+    def _places(self, entries: Entries) -> Positions:
+        places = entry_offsets(entries)
         if self.header.flags & ZEROED_GRAINS:
-            positions[entries == ZEROED_ENTRY] = ZEROED
-        if self.header.flags & COMPRESSED:
-            positions[positions >= 0] = PACKED
-        return positions
+            places[places == ZEROED_ENTRY * SECTOR] = ZEROED
+        return places
 
-    def _bounds(self, entries: npt.NDArray[np.uint32]) -> Positions:
+    def _mended(self, batch: Batch) -> Batch:
+        """Replace the tables of a batch that name impossible places."""
+        places = self._places(batch.entries.reshape(-1))
+        wrong: Marks = (places >= self.file.size) | ((places >= 0) & (places < self._least))
+        if not wrong.any():
+            wrong = close_places(places, self._step)
+        damaged = np.flatnonzero(wrong.reshape(batch.tables, -1).any(axis=1))
+        rows = batch.entries.copy()
+        for number, row in self._directory.second_rows(batch.first + damaged):
+            rows[number - batch.first] = row
+        return batch._replace(entries=rows)
+
+    def _bounds(self, places: Positions) -> Positions:
         """Return how many bytes each packed grain may occupy: up to the next grain in the file."""
-        places = entries.astype(np.int64) * SECTOR
         order = np.sort(places)
         following = np.searchsorted(order, places, side="right")
         order = np.append(order, np.int64(1 << 62))
         most = self._grain + (self._grain >> 3) + SLACK
         bounds: Positions = np.minimum(order[following] - places, most)
         return bounds
+
+    def _stored(self, places: Positions) -> int:
+        if not self.header.is_compressed:
+            return super()._stored(places)
+        return int(np.count_nonzero(places >= 0)) * SECTOR
 
 
 def _unpack_marked(grain: int, length: int, stored: bytes | memoryview) -> bytes | bytearray:
@@ -223,23 +167,3 @@ def _unpack_marked(grain: int, length: int, stored: bytes | memoryview) -> bytes
 def _unpack_bare(grain: int, length: int, stored: bytes | memoryview) -> bytes | bytearray:
     """Inflate a grain; the one at the disk's end may hold more than the disk, never less."""
     return inflate_zlib(stored, length, most=grain)
-
-
-def _footer(file: File, header: Header) -> Header:
-    """Find the footer of a stream, which ends with it and an end-of-stream marker.
-
-    Some writers pad the file behind the marker, so it is looked for in the last MiB.
-    """
-    begin = max(0, file.size - file.size % SECTOR - TRAILING)
-    tail = file.pread(begin, TRAILING)
-    at = len(tail)
-    while (at := tail.rfind(MAGIC, 0, at)) > 0:
-        marker = tail[at - SECTOR : at]
-        if at % SECTOR == 0 and marker[:16] == struct.pack("<QII", 1, 0, FOOTER_MARKER):
-            return Header.parse(tail[at : at + SECTOR], f"{file.name} at {begin + at}")
-    raise DamagedInputError(
-        f"the stream-optimized VMDK has no footer (the file ends at {file.size}, "
-        f"the disk has {header.capacity} sectors)",
-        where=file.name,
-        hint="The file is cut short; copy it again.",
-    )

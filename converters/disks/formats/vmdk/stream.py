@@ -12,9 +12,9 @@ from __future__ import annotations
 from hashlib import sha256
 
 from converters.disks.formats.vmdk.describing import SIZE, describe
-from converters.disks.formats.vmdk.sparse import (
+from converters.disks.formats.vmdk.ending import GRAIN_MARKER as MARKER
+from converters.disks.formats.vmdk.header import (
     COMPRESSED,
-    MARKER,
     MARKERS,
     NEWLINE_TEST,
     NEWLINES,
