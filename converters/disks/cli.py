@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from converters.disks.cli_check import check
 from converters.disks.cli_digest import SOURCE, compare, digest, json_option
 from rehost.console.output import emit_json, emit_table, size_text
 from rehost.console.parameters import PAIR
@@ -28,6 +29,7 @@ def disk() -> None:
 
 disk.add_command(compare)
 disk.add_command(digest)
+disk.add_command(check)
 
 
 @disk.command()
@@ -81,7 +83,7 @@ def show_map(source: str, named: str | None, *, as_json: bool) -> None:
 def convert(ctx: click.Context, /, source: str, dest: Path, **asked: Any) -> None:
     """Write what the guest sees of SOURCE to DEST, in another format."""
     from converters.disks.copy import write_image
-    from converters.disks.options import check
+    from converters.disks.options import check as check_options
     from converters.disks.registry import Shape, format_for, format_named
     from converters.disks.writer import Level
     from rehost.outputs import staged
@@ -90,7 +92,7 @@ def convert(ctx: click.Context, /, source: str, dest: Path, **asked: Any) -> Non
     into = format_named(asked["target"]) if asked["target"] else format_for(dest)
     image = _open(source, asked["named"])
     options = dict(asked["options"])
-    check(into.name, into.options, options)
+    check_options(into.name, into.options, options)
     level = Level(asked["level"]) if asked["level"] else None
     progress = ctx.obj or SILENT
     progress.start(dest.name, image.size)

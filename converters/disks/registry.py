@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from converters.disks.bitmaps import Bitmap
+from converters.disks.checking import Checked
 from converters.disks.gate import ChainGate, Gate
 from converters.disks.image import Image
 from converters.disks.options import Option
@@ -76,7 +77,8 @@ class DiskFormat:
     ``recognise`` says whether a file is one, sound or broken, from its first and last bytes;
     ``open`` raises for a broken one. ``create`` lays out a new image in an empty file, which may
     be compressed only if the format ``compresses``. What is recognised ``by_end`` is asked last,
-    for what lies at the end of another format's file may be the guest's to write.
+    for what lies at the end of another format's file may be the guest's to write. ``check`` goes
+    through all structures of a file, and raises only where nothing can be said of it.
 
     ``open_with`` opens with more than the file: a snapshot where it ``opens_snapshots``, a
     passphrase where it ``decrypts``. ``keeps_bitmaps`` says that new images take a Shape's.
@@ -96,6 +98,7 @@ class DiskFormat:
     opens_snapshots: bool = False
     decrypts: bool = False
     keeps_bitmaps: bool = False
+    check: Callable[[File, Gate], Checked] | None = None
 
 
 def formats() -> tuple[DiskFormat, ...]:

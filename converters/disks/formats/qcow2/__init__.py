@@ -5,6 +5,7 @@ Source: QEMU, "docs/interop/qcow2.txt".
 
 from __future__ import annotations
 
+from converters.disks.formats.qcow2.check import check
 from converters.disks.formats.qcow2.encryption import unlock
 from converters.disks.formats.qcow2.extensions import Kind
 from converters.disks.formats.qcow2.growth import CLUSTER_SIZE
@@ -76,4 +77,5 @@ FORMAT = DiskFormat(
     compresses=True,
     opens_snapshots=True,
     decrypts=True,
+    check=check,
 )

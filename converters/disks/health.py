@@ -1,0 +1,156 @@
+"""Checking an image: what its format knows how to check, else what can be said of any format.
+
+Any image is walked run by run: what lies behind the end of its file, and what lies where another
+run lies, is found. A deep check also reads and unpacks everything that is stored, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from converters.disks.checking import Checked, Findings, Ground, Kind, Lost
+from converters.disks.filling import in_order, threads_for
+from converters.disks.gate import Gate
+from converters.disks.image import Image, Packed, Run, Stored, fetch, unpack
+from converters.disks.mending import Blanked, MendingGate, mended, patiently
+from converters.disks.registry import DiskFormat
+from rehost.errors import DamagedInputError
+from rehost.files import File
+from rehost.progress import SILENT, Progress
+
+PART = 4 << 20
+BATCH = 64
+UNKNOWN_CONTENT = "its content is damaged"
+
+
+def check_image(
+    file: File, gate: Gate, known: DiskFormat, *, deep: bool = False, progress: Progress = SILENT
+) -> Checked:
+    """Check one image, not those below it, as its format does or else as any can be."""
+    if known.check is not None:
+        checked = known.check(file, gate)
+    else:
+        checked = _any_format(known.open(file, gate), file)
+    if not deep:
+        return checked
+    return _with_content(opened(file, gate, known, checked), file, checked, progress)
+
+
+def opened(file: File, gate: Gate, known: DiskFormat, checked: Checked) -> Image:
+    """Open a checked image so that what is broken of it reads as zeros."""
+    if checked.patches:
+        file, gate = mended(file, checked.patches), MendingGate(gate, checked.patches)
+    image = known.open(file, gate)
+    return Blanked(image, checked.lost) if checked.lost else image
+
+
+def _any_format(image: Image, file: File) -> Checked:
+    """Check that what is stored lies inside its file, and nothing of it twice."""
+    findings = Findings(file.name)
+    grounds: dict[str, Ground] = {}
+    allocated = 0
+    for found in patiently(image):
+        if isinstance(found, Lost):
+            findings.add(Kind.DAMAGE, f"part of the disk cannot be read ({found.why})", None)
+            findings.lose(found.start, found.length, found.why)
+            continue
+        allocated += _take(found, grounds, findings)
+    for name, ground in grounds.items():
+        for start, stop in _overlaps(ground):
+            findings.add(Kind.OVERLAP, f"{stop - start} bytes are used twice", start, file=name)
+    findings.usage.allocated = allocated
+    findings.usage.unit, findings.usage.total = 1, image.size
+    return findings.done()
+
+
+def _take(run: Run, grounds: dict[str, Ground], findings: Findings) -> int:
+    """Note where a run is stored, and return how much of the disk that is."""
+    source = run.source
+    if not isinstance(source, Stored | Packed):
+        return 0
+    stop = source.offset + (run.length if isinstance(source, Stored) else 1)
+    if stop > source.file.size:
+        said = (
+            f"what the disk has at {run.start} lies behind the end of the file "
+            f"(at {source.offset}, the file ends at {source.file.size})"
+        )
+        findings.add(Kind.DAMAGE, said, source.offset, file=source.file.name)
+        findings.lose(run.start, run.length, "it lies behind the end of the file")
+        return run.length
+    ground = grounds.setdefault(source.file.name, Ground(source.file.name))
+    ground.take([(source.offset, stop)])
+    return run.length
+
+
+def _overlaps(ground: Ground) -> list[tuple[int, int]]:
+    ground.gaps(0)
+    return ground.overlaps
+
+
+def _with_content(image: Image, file: File, checked: Checked, progress: Progress) -> Checked:
+    """Read and unpack everything once, and add what is damaged to what was found."""
+    findings = Findings(file.name)
+    progress.start("check", image.size)
+    done = 0
+    batches = _batches(_parts(image, findings))
+    for batch, failed in in_order(_failed, batches, threads_for(PART)):
+        for run, error in failed:
+            said = f"{error.what}; the disk has it at {run.start}"
+            findings.add(Kind.CHECKSUM, said, file=error.where or None)
+            findings.lose(run.start, run.length, UNKNOWN_CONTENT)
+        progress.advance(batch[-1].stop - done)
+        done = batch[-1].stop
+    progress.close()
+    return joined(checked, findings.done())
+
+
+def _batches(runs: Iterator[Run]) -> Iterator[list[Run]]:
+    while batch := list(islice(runs, BATCH)):
+        yield batch
+
+
+def _parts(image: Image, findings: Findings) -> Iterator[Run]:
+    """Yield what is stored, in parts that fit into memory."""
+    for found in patiently(image):
+        if isinstance(found, Lost):
+            findings.add(Kind.DAMAGE, f"part of the disk cannot be read ({found.why})")
+            findings.lose(found.start, found.length, found.why)
+        elif isinstance(found.source, Packed):
+            yield found
+        elif isinstance(found.source, Stored):
+            file, offset = found.source
+            for at in range(0, found.length, PART):
+                length = min(PART, found.length - at)
+                yield Run(found.start + at, length, Stored(file, offset + at))
+
+
+def _failed(batch: list[Run]) -> list[tuple[Run, DamagedInputError]]:
+    failed: list[tuple[Run, DamagedInputError]] = []
+    for run in batch:
+        try:
+            match run.source:
+                case Stored():
+                    fetch(run.source, run.length)
+                case Packed(file, at, most, _):
+                    unpack(run.source, run.length, file.pread(at, most))
+        except DamagedInputError as error:
+            failed.append((run, error))
+    return failed
+
+
+def joined(first: Checked, second: Checked) -> Checked:
+    """Return what two checks of one image found."""
+    found = dict(first.found)
+    for kind, count in second.found.items():
+        found[kind] = found.get(kind, 0) + count
+    return replace(
+        first,
+        problems=(*first.problems, *second.problems),
+        found=found,
+        errors=first.errors + second.errors,
+        warnings=first.warnings + second.warnings,
+        lost=tuple(sorted((*first.lost, *second.lost), key=lambda each: each.start)),
+        patches=(*first.patches, *second.patches),
+    )
