@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import quote, urljoin, urlsplit
 
-from converters.disks.gate import FolderGate, Gate
+from converters.disks.gate import ClosedGate, FolderGate, Gate
 from converters.disks.image import Image
 from converters.disks.registry import RAW, formats, open_image
 from rehost.archive import BLOCK, Archive, is_apple_double, looks_like_tar, read_archive
@@ -21,6 +21,7 @@ from rehost.errors import DamagedInputError, UsageError
 from rehost.files import GZIP_MAGIC, File, Inflated, LocalFile, parts_beneath
 from rehost.ranges import Address
 from rehost.remote import RemoteFile
+from rehost.files import GZIP_MAGIC, File, Inflated, LocalFile, Window, parts_beneath
 
 MARK = "!"
 URL = re.compile("https?://", re.IGNORECASE)
@@ -121,7 +122,9 @@ def _whole(file: File, gate: Gate, *, is_device: bool) -> Located:
 
 
 def _member(file: File, name: str) -> Located:
-    """Return a member of an archive by its name."""
+    """Return a member of an archive by its name, or a disk of a format that is an archive."""
+    if any(known.holds_disks and known.recognise(file) for known in formats()):
+        return Located(Window(file, 0, file.size, f"{file.name}{MARK}{name}"), ClosedGate())
     archive = _archive(file)
     plain = "/".join(part for part in name.split("/") if part not in {"", "."})
     names = [member.name for member in archive.members]

@@ -79,6 +79,8 @@ class DiskFormat:
     be compressed only if the format ``compresses``. What is recognised ``by_end`` is asked last,
     for what lies at the end of another format's file may be the guest's to write. ``check`` goes
     through all structures of a file, and raises only where nothing can be said of it.
+    for what lies at the end of another format's file may be the guest's to write. A file that
+    ``holds_disks`` may have several, and one of them is opened when the file's name says which.
 
     ``open_with`` opens with more than the file: a snapshot where it ``opens_snapshots``, a
     passphrase where it ``decrypts``. ``keeps_bitmaps`` says that new images take a Shape's.
@@ -99,6 +101,7 @@ class DiskFormat:
     decrypts: bool = False
     keeps_bitmaps: bool = False
     check: Callable[[File, Gate], Checked] | None = None
+    holds_disks: bool = False
 
 
 def formats() -> tuple[DiskFormat, ...]:
