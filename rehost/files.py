@@ -133,7 +133,9 @@ class Window:
         return b"" if length <= 0 else self.inner.pread(self.offset + offset, length)
 
     def stretches(self, offset: int, length: int) -> list[Stretch] | None:
-        """Ask the file around."""
+        """Ask the file around; what reaches behind the end of the window lies nowhere."""
+        if offset + length > self.size:
+            return None
         return self.inner.stretches(self.offset + offset, length)
 
 

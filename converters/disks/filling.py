@@ -14,9 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from converters.disks.cells import CELL, Cell
-from converters.disks.image import Packed, Parent, Run, Stored, Zero, fetch, unpack
+from converters.disks.image import Packed, Parent, Run, Stored, Zero, fetch_into, unpack
 from rehost.errors import TransferError
-from rehost.files import File, Stretch
 
 DEPTH = 3
 MOST_THREADS = 16
@@ -91,7 +90,7 @@ def _fill_run(part: memoryview, run: Run, skip: int) -> None:
     """Put what lies ``skip`` bytes behind a run's start into ``part``."""
     match run.source:
         case Stored(file, offset):
-            read_into(part, file, offset + skip)
+            fetch_into(Stored(file, offset + skip), part)
         case Packed(file, at, most, _):
             plain = unpack(run.source, run.length, file.pread(at, most))
             part[:] = memoryview(plain)[skip : skip + len(part)]
@@ -99,29 +98,3 @@ def _fill_run(part: memoryview, run: Run, skip: int) -> None:
             clear(part)
         case Parent():
             raise TransferError("a chain was not resolved")
-
-
-def read_into(part: memoryview, file: File, offset: int) -> None:
-    """Read a stretch of a file straight into ``part``, refusing a file that ends inside it."""
-    inside = offset + len(part) <= file.size
-    places = file.stretches(offset, len(part)) if inside else None
-    if places is None or not _read_places(part, places, file.name):
-        part[:] = fetch(Stored(file, offset), len(part))
-
-
-def _read_places(part: memoryview, places: list[Stretch], name: str) -> bool:
-    """Read local stretches one behind the other; say whether all of them was there."""
-    at = 0
-    for fd, offset, length in places:
-        stop, shift = at + length, offset - at
-        while at < stop:
-            try:
-                count = os.preadv(fd, [part[at:stop]], at + shift)
-            except OSError as error:
-                raise TransferError(
-                    f"cannot be read ({error.strerror})", where=f"{name} at {at + shift}"
-                ) from error
-            if not count:
-                return False
-            at += count
-    return True

@@ -246,3 +246,11 @@ def test_many_threads_read_one_file(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_window_has_no_stretch_behind_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(b"mine" + b"another's")
+    window = Window(LocalFile(path), 0, 4, "member")
+    assert window.stretches(0, 4) is not None
+    assert window.stretches(0, 5) is None
