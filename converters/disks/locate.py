@@ -18,10 +18,9 @@ from converters.disks.image import Image
 from converters.disks.registry import RAW, formats, open_image
 from rehost.archive import BLOCK, Archive, is_apple_double, looks_like_tar, read_archive
 from rehost.errors import DamagedInputError, UsageError
-from rehost.files import GZIP_MAGIC, File, Inflated, LocalFile, parts_beneath
+from rehost.files import GZIP_MAGIC, File, Inflated, LocalFile, Window, parts_beneath
 from rehost.ranges import Address
 from rehost.remote import RemoteFile
-from rehost.files import GZIP_MAGIC, File, Inflated, LocalFile, Window, parts_beneath
 
 MARK = "!"
 URL = re.compile("https?://", re.IGNORECASE)
