@@ -78,8 +78,7 @@ class DiskFormat:
     ``open`` raises for a broken one. ``create`` lays out a new image in an empty file, which may
     be compressed only if the format ``compresses``. What is recognised ``by_end`` is asked last,
     for what lies at the end of another format's file may be the guest's to write. ``check`` goes
-    through all structures of a file, and raises only where nothing can be said of it.
-    for what lies at the end of another format's file may be the guest's to write. A file that
+    through all structures of a file, and raises only where nothing can be said of it. A file that
     ``holds_disks`` may have several, and one of them is opened when the file's name says which.
 
     ``open_with`` opens with more than the file: a snapshot where it ``opens_snapshots``, a
