@@ -9,7 +9,7 @@ from converters.disks.formats.vhd.footer import COOKIE, Kind, find_footer, foote
 from converters.disks.formats.vhd.header import Header
 from converters.disks.formats.vhd.parent import open_parent
 from converters.disks.formats.vhd.reader import DynamicVhd, FixedVhd
-from converters.disks.formats.vhd.writer import SUBFORMAT, create
+from converters.disks.formats.vhd.writer import OPTIONS, create
 from converters.disks.gate import Gate
 from converters.disks.image import Image
 from converters.disks.registry import DiskFormat
@@ -32,6 +32,7 @@ FORMAT = DiskFormat(
     recognise=lambda file: file.pread(0, len(COOKIE)) == COOKIE or footer_at(file) is not None,
     open=_open,
     create=create,
-    options=(SUBFORMAT,),
+    options=OPTIONS,
     by_end=True,
+    overlays=True,
 )

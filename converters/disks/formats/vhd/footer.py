@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import ClassVar, NamedTuple
 from uuid import UUID
 
@@ -23,6 +23,8 @@ CHECKSUM_AT = 64
 OLD_SIZE = 511
 COPY_AGAIN = "The file was changed or is cut short; copy it again."
 LARGEST_GEOMETRY = (65535, 16, 255)
+NO_OFFSET = 0xFFFF_FFFF_FFFF_FFFF
+RESERVED_FEATURE = 2
 GUESTS_SEE_GEOMETRY = frozenset({b"vpc ", b"vs  ", b"qemu"})
 
 
@@ -32,6 +34,17 @@ class Kind(IntEnum):
     FIXED = 2
     DYNAMIC = 3
     DIFFERENCING = 4
+
+
+class Creator(Enum):
+    """Who a footer says wrote it: readers choose by that name how they find the disk's size.
+
+    Under these names they all take the current size, and not what the geometry leaves of it.
+    XenServer looks for its map of full blocks under its own name and since that version only.
+    """
+
+    WINDOWS = (b"win ", 0x000A_0000, b"Wi2k")
+    XEN = (b"tap\0", 0x0001_0003, bytes(4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +196,33 @@ def _oddities(footer: Footer, raw: bytes, copied: bytes) -> tuple[str, ...]:
             f"the guest sees {footer.size} bytes, though the current size is {footer.current_size}"
         )
     return tuple(found)
+
+
+def packed_footer(
+    kind: Kind, size: int, known: UUID, creator: Creator, *, header_at: int = NO_OFFSET
+) -> bytes:
+    """Return the footer of a new disk."""
+    application, version, host = creator.value
+    cylinders, heads, sectors = geometry(size)
+    footer = Footer(
+        features=RESERVED_FEATURE,
+        version=VERSION,
+        header_at=header_at,
+        timestamp=0,
+        application=application,
+        application_version=version,
+        host=host,
+        original_size=size,
+        current_size=size,
+        cylinders=cylinders,
+        heads=heads,
+        sectors=sectors,
+        kind=kind,
+        checksum=0,
+        identifier=known.bytes,
+        saved=0,
+    )
+    return footer.pack()
 
 
 def identifier_of(raw: bytes) -> str:

@@ -11,7 +11,12 @@ import struct
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from converters.disks.formats.vhd.footer import COPY_AGAIN, VERSION, checksum_of
+from converters.disks.formats.vhd.footer import (
+    COPY_AGAIN,
+    NO_OFFSET,
+    VERSION,
+    checksum_of,
+)
 from converters.disks.image import SECTOR
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
@@ -22,8 +27,8 @@ CHECKSUM_AT = 36
 LOCATORS_AT = 576
 LOCATORS = 8
 LARGEST_NAME = 65_534
-NO_OFFSET = 0xFFFF_FFFF_FFFF_FFFF
-RELATIVE, ABSOLUTE = b"W2ru", b"W2ku"
+RELATIVE, ABSOLUTE, MACINTOSH = b"W2ru", b"W2ku", b"MacX"
+LONGEST_PARENT_NAME = 255
 
 
 class Locator(NamedTuple):
@@ -95,7 +100,7 @@ class Header:
     @property
     def bitmap(self) -> int:
         """The size of a block's sector bitmap, which is whole sectors."""
-        return -(-self.block // SECTOR // (8 * SECTOR)) * SECTOR
+        return bitmap_size(self.block)
 
     def names(self, file: File) -> dict[bytes, str]:
         """Return the names in the locators of Windows, by platform code."""
@@ -121,12 +126,58 @@ class Header:
         return found
 
 
-def packed_header(table_at: int, blocks: int, block: int) -> bytes:
-    """Return the header of a dynamic disk."""
-    values = (COOKIE, NO_OFFSET, table_at, VERSION, blocks, block, 0, bytes(16), 0, 0, bytes(512))
-    raw = bytearray(Header.LAYOUT.pack(*values).ljust(SIZE, b"\0"))
-    struct.pack_into(">I", raw, CHECKSUM_AT, checksum_of(raw, CHECKSUM_AT))
-    return bytes(raw)
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How a differencing disk names the one below: the locators are encoded as each is stored."""
+
+    identifier: bytes
+    timestamp: int
+    name: str
+    locators: dict[bytes, bytes]
+
+    @property
+    def room(self) -> int:
+        """How many bytes the names of all locators take."""
+        return sum(_room(text) for text in self.locators.values())
+
+    def names(self) -> bytes:
+        """Return the names of all locators, one behind the other."""
+        return b"".join(text.ljust(_room(text), b"\0") for text in self.locators.values())
+
+    def packed(self, at: int) -> bytes:
+        """Return the locators themselves, whose names lie at ``at``."""
+        found = b""
+        for platform, text in self.locators.items():
+            space = _room(text) // SECTOR
+            found += Header.LOCATOR.pack(platform, space, len(text), 0, at)
+            at += _room(text)
+        return found
+
+
+def _room(text: bytes) -> int:
+    return -(-len(text) // SECTOR) * SECTOR
+
+
+def bitmap_size(block: int) -> int:
+    """Return the size of a block's sector bitmap, which is whole sectors."""
+    return -(-block // SECTOR // (8 * SECTOR)) * SECTOR
+
+
+def packed_header(
+    table_at: int, blocks: int, block: int, link: Link | None = None, locators_at: int = 0
+) -> bytes:
+    """Return the header of a dynamic disk, or of one that differs from another."""
+    identifier, timestamp, name = bytes(16), 0, b""
+    if link is not None:
+        identifier, timestamp = link.identifier, link.timestamp
+        name = link.name.encode("utf-16-be", "surrogatepass")
+    values = (COOKIE, NO_OFFSET, table_at, VERSION, blocks, block, 0, identifier, timestamp, 0)
+    raw = Header.LAYOUT.pack(*values, name)
+    if link is not None:
+        raw = raw.ljust(LOCATORS_AT, b"\0") + link.packed(locators_at)
+    whole = bytearray(raw.ljust(SIZE, b"\0"))
+    struct.pack_into(">I", whole, CHECKSUM_AT, checksum_of(whole, CHECKSUM_AT))
+    return bytes(whole)
 
 
 def _locators(raw: bytes) -> list[Locator]:

@@ -7,13 +7,23 @@ moved into one folder, the last part of the other names is looked for beside the
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
+from urllib.parse import quote
+from uuid import UUID
 
 from converters.disks.formats.vhd.footer import identifier_of
-from converters.disks.formats.vhd.header import ABSOLUTE, RELATIVE, Header
+from converters.disks.formats.vhd.header import (
+    ABSOLUTE,
+    LONGEST_PARENT_NAME,
+    MACINTOSH,
+    RELATIVE,
+    Header,
+    Link,
+)
 from converters.disks.gate import Gate
 from converters.disks.image import Image
-from converters.disks.registry import open_below
-from rehost.errors import DamagedInputError, RefusedError
+from converters.disks.registry import Base, open_below
+from rehost.errors import DamagedInputError, RefusedError, UsageError
 from rehost.files import File
 
 
@@ -54,3 +64,40 @@ def _findable(file: File, names: list[str], gate: Gate) -> str:
     raise first or DamagedInputError(
         "stores only differences, but does not name the disk below it", where=file.name
     )
+
+
+def link(base: Base) -> Link:
+    """Return how a new disk names the one below it: as Windows does, and as XenServer."""
+    if base.format != "vhd":
+        raise UsageError(
+            f"a VHD stores differences to a VHD only (the base {base.name!r} is {base.format})",
+            hint="Convert the base to VHD first.",
+        )
+    path = PurePosixPath(base.name)
+    if len(_windows(path.name)) > LONGEST_PARENT_NAME * 2:
+        raise UsageError(
+            f"the base has too long a name for a VHD ({len(path.name)} characters, "
+            f"at most {LONGEST_PARENT_NAME})"
+        )
+    details = base.image.facts.details
+    return Link(
+        identifier=UUID(str(details["identifier"])).bytes,
+        timestamp=int(str(details["timestamp"])),
+        name=path.name,
+        locators=_locators(path),
+    )
+
+
+def _locators(path: PurePosixPath) -> dict[bytes, bytes]:
+    """Return the names of each kind; a path from the root is none that could be relative."""
+    windows = str(path).replace("/", "\\")
+    mac = path if path.is_absolute() or path.parts[0] == ".." else f"./{path}"
+    address = f"file://{quote(str(mac), errors='surrogateescape')}".encode()
+    if path.is_absolute():
+        return {ABSOLUTE: _windows(windows), MACINTOSH: address}
+    relative = windows if path.parts[0] == ".." else f".\\{windows}"
+    return {RELATIVE: _windows(relative), MACINTOSH: address}
+
+
+def _windows(name: str) -> bytes:
+    return name.encode("utf-16-le", "surrogatepass")
