@@ -33,27 +33,25 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 @click.option(
     "--manifest", type=click.Path(path_type=Path), help="Write the digests of all chunks here."
 )
-@click.option(
-    "--against", type=click.Path(path_type=Path), help="List what changed since this manifest."
-)
+@click.option("--against", type=SOURCE, help="List what changed since this manifest.")
 @click.option("--force", is_flag=True, help="Replace the manifest.")
 @json_option
 @click.pass_context
 def digest(ctx: click.Context, /, source: str, *, as_json: bool, **asked: Any) -> None:
     """Digest what a guest sees of SOURCE: the same in any format.
 
-    With --against, the size of chunks and the algorithm are those of that manifest.
+    With --against, the size of chunks and the algorithm are those of that manifest. What changed
+    is printed and is no failure; `rehost disk compare` exits with 1.
     """
     from converters.disks.delta import digested
     from converters.disks.digest import Terms
-    from converters.disks.locate import open_source
+    from converters.disks.locate import located, open_source
     from converters.disks.manifest import Manifest
-    from rehost.files import LocalFile
     from rehost.outputs import staged, writing
     from rehost.progress import SILENT
 
     image = open_source(source, format=asked["named"])
-    past = Manifest(LocalFile(asked["against"])) if asked["against"] else None
+    past = Manifest(located(asked["against"]).file) if asked["against"] else None
     terms = Terms(image.size, asked["chunk"], asked["algorithm"])
     if past is not None:
         terms = replace(past.terms, size=image.size)

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from converters.disks import cli_digest
 from converters.disks.delta import Digested, Stretch, changed_ranges, compared, digested
 from converters.disks.digest import ALGORITHMS, Terms
 from converters.disks.image import ZERO, Facts, Run
@@ -384,6 +385,10 @@ def test_the_command_prints_the_digests_and_what_changed(tmp_path: Path) -> None
         "changed": [{"start": 2 * MIB, "length": MIB}],
         "sizes": [3 * MIB, 3 * MIB],
     }
+
+
+def test_the_command_offers_every_algorithm() -> None:
+    assert cli_digest.ALGORITHMS == ALGORITHMS
 
 
 def test_a_manifest_is_not_replaced_unasked(tmp_path: Path, raw: Path) -> None:
