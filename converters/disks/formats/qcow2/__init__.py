@@ -8,11 +8,11 @@ from __future__ import annotations
 from converters.disks.formats.qcow2.check import check
 from converters.disks.formats.qcow2.encryption import unlock
 from converters.disks.formats.qcow2.extensions import Kind
-from converters.disks.formats.qcow2.growth import CLUSTER_SIZE
 from converters.disks.formats.qcow2.header import MAGIC, Header
 from converters.disks.formats.qcow2.reader import Qcow2Image
+from converters.disks.formats.qcow2.settings import COMPAT, OPTIONS
 from converters.disks.formats.qcow2.snapshots import find_snapshot, read_snapshots
-from converters.disks.formats.qcow2.writer import COMPRESSION_TYPE, create
+from converters.disks.formats.qcow2.writer import create
 from converters.disks.gate import Gate
 from converters.disks.image import Image
 from converters.disks.registry import NOTHING_MORE, Access, DiskFormat, open_below
@@ -73,9 +73,11 @@ FORMAT = DiskFormat(
     open=lambda file, gate: _open_with(file, gate, NOTHING_MORE),
     open_with=_open_with,
     create=create,
-    options=(CLUSTER_SIZE, COMPRESSION_TYPE),
+    options=OPTIONS,
     compresses=True,
+    overlays=True,
     opens_snapshots=True,
     decrypts=True,
+    keeps_bitmaps=lambda shape: shape.option(COMPAT) == COMPAT.default,
     check=check,
 )

@@ -1,4 +1,4 @@
-"""A qcow2 version 3 file that grows in one direction.
+"""A qcow2 file that grows in one direction.
 
 Header, L1 table, then data, each L2 table behind the data it maps, blocks of reference counts where
 they are settled, and the table of these at the end. Memory is the L1 table, one L2 table and few
@@ -9,57 +9,54 @@ Source: QEMU, "docs/interop/qcow2.txt".
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from converters.disks.formats.qcow2.counts import ORDER, Counts
-from converters.disks.formats.qcow2.header import (
-    MAGIC,
-    VERSION_3_LENGTH,
-    Features,
-    Header,
-    Incompatible,
-)
-from converters.disks.image import SECTOR
-from converters.disks.options import Option
+from converters.disks.formats.qcow2.counts import Counts
+from converters.disks.formats.qcow2.mapping import COPIED, OFFSET, READS_ZERO, SUBCLUSTERS
+from converters.disks.formats.qcow2.settings import Settings
 from converters.disks.output import Output
-from converters.disks.registry import Shape
 from rehost.errors import UsageError
 
-CLUSTER_SIZE = Option(
-    "cluster_size",
-    ("65536", *(str(1 << bits) for bits in range(9, 22) if bits != 16)),
-    "bytes of a cluster",
-)
-COPIED = 1 << 63
 NO_TABLE = -1
 LARGEST_L1 = 32 << 20
+LARGEST_COUNTS = 8 << 20
+ZERO_SHIFT = 32
+
+
+class Tables(NamedTuple):
+    """Where the tables ended up, as the header says it."""
+
+    l1_entries: int
+    l1_at: int
+    counts_at: int
+    counts_clusters: int
 
 
 class Growth:
-    """The clusters, tables and reference counts of a new image.
+    """The clusters, tables and reference counts of a new image of a disk of ``size`` bytes."""
 
-    QEMU counts disks in sectors and forgets what is left over, so the size is rounded up to one.
-    """
-
-    def __init__(self, output: Output, shape: Shape) -> None:
-        self.unit = int(shape.option(CLUSTER_SIZE))
-        self.per_table = self.unit // 8
+    def __init__(self, output: Output, settings: Settings, size: int) -> None:
+        self.unit = settings.cluster
+        words = 2 if settings.extended else 1
+        self.per_table = self.unit // (8 * words)
+        self.total = -(-size // self.unit)
         self._output = output
-        self._size = -(-shape.size // SECTOR) * SECTOR
-        tables = -(-shape.size // (self.unit * self.per_table))
+        tables = -(-self.total // self.per_table)
         if tables * 8 > LARGEST_L1:
             raise UsageError(
-                f"a disk of {shape.size} bytes is too large for qcow2 with clusters of {self.unit}",
+                f"a disk of {size} bytes is too large for qcow2 with clusters of {self.unit}",
                 hint=f"Such a qcow2 holds {LARGEST_L1 // 8 * self.unit * self.per_table} bytes.",
             )
         self._l1 = np.zeros(max(tables, 1), dtype=">u8")
-        self._l2 = np.zeros(self.per_table, dtype=">u8")
+        self._l2 = np.zeros((self.per_table, words), dtype=">u8")
         self._table = NO_TABLE
-        self._counts = Counts(self.unit)
+        self._counts = Counts(self.unit, settings.refcount_bits)
         self._blocks: list[int] = []
         self._next = 0
         self._open = (0, 0)
-        self.take(1 + self._clusters(self._l1.nbytes))
+        self.take(1 + self.clusters(self._l1.nbytes))
 
     def table_of(self, cluster: int) -> tuple[int, int]:
         """Make the L2 table of a guest's cluster the present one.
@@ -72,13 +69,34 @@ class Growth:
             self._table = table
         return index, self.per_table - index
 
+    def entered(self, index: int) -> int | None:
+        """Return where a cluster of the present table is stored, None where it is not."""
+        entry = int(self._l2[index, 0])
+        return entry & OFFSET if entry & COPIED else None
+
     def enter(self, index: int, first: int, count: int) -> None:
         """Map ``count`` clusters of the present table to whole ones, stored from ``first`` on."""
-        self._l2[index : index + count] = _offsets(first, count, self.unit) | np.uint64(COPIED)
+        offsets = np.uint64(first) + np.arange(count, dtype=np.uint64) * np.uint64(self.unit)
+        self._l2[index : index + count, 0] = offsets | np.uint64(COPIED)
 
     def enter_packed(self, index: int, entry: int) -> None:
         """Map one cluster of the present table to a compressed one."""
-        self._l2[index] = entry
+        self._l2[index, 0] = entry
+
+    def enter_zeros(self, index: int, count: int) -> None:
+        """Let ``count`` clusters of the present table read as zeros."""
+        self._l2[index : index + count, 0] = READS_ZERO
+
+    def mark(self, index: int, inside: int, length: int, *, zero: bool = False) -> None:
+        """Mark the subclusters of a stretch that begins ``inside`` a cluster as stored or zero."""
+        step = self.unit // SUBCLUSTERS
+        first, last = inside // step, -(-(inside + length) // step)
+        while first < last:
+            cluster, low = divmod(first, SUBCLUSTERS)
+            high = min(SUBCLUSTERS, low + last - first)
+            bits = (1 << high) - (1 << low)
+            self._l2[index + cluster, 1] |= np.uint64(bits << ZERO_SHIFT if zero else bits)
+            first += high - low
 
     def take(self, count: int) -> int:
         """Take whole clusters and return the offset of the first."""
@@ -93,23 +111,24 @@ class Growth:
         They go behind the last ones, and run on into the next cluster if that is still free.
         """
         at, stop = self._open
-        if at + length > stop:
-            if stop != self._next * self.unit:
+        if at + length > stop or self._counts.full(at // self.unit):
+            if stop != self._next * self.unit or self._counts.full(at // self.unit):
                 at = self._next * self.unit
-            self._next += 1
+            if at + length > stop:
+                self._next += 1
             stop = self._next * self.unit
         self._open = (at + length, stop)
         first, last = at // self.unit, (at + length - 1) // self.unit
         self._counts.add(first, last - first + 1)
         return at
 
-    def finish(self, compression: int = 0) -> None:
-        """Write the tables, the reference counts and, last of all, the header."""
+    def finish(self) -> Tables:
+        """Write the tables and the reference counts."""
         self._finish_table()
         self._output.write(self._l1.tobytes(), self.unit)
         table_at, table_clusters = self._finish_counts()
         self._output.truncate(self._next * self.unit)
-        self._output.write(self._header(table_at, table_clusters, compression), 0)
+        return Tables(len(self._l1), self.unit, table_at, table_clusters)
 
     def _finish_table(self) -> None:
         if self._table == NO_TABLE:
@@ -129,10 +148,13 @@ class Growth:
             self._open = (0, 0)
         at, stop = self._open
         changing = at // self.unit if at < stop else self._next
-        for _, content in list(self._counts.settled(changing)):
-            place = self.take(1)
-            self._output.write(content, place)
-            self._blocks.append(place)
+        for number, content in list(self._counts.settled(changing)):
+            self._enter_counts(number, content, self.take(1))
+
+    def _enter_counts(self, number: int, content: bytes, at: int) -> None:
+        self._output.write(content, at)
+        self._blocks += [0] * (number + 1 - len(self._blocks))
+        self._blocks[number] = at
 
     def _finish_counts(self) -> tuple[int, int]:
         """Write the blocks that are left, which count themselves and their table too."""
@@ -140,32 +162,22 @@ class Growth:
         while True:
             total = self._next + blocks + table
             needed = -(-total // self._counts.per_block)
-            needed_table = self._clusters(needed * 8)
+            needed_table = self.clusters(needed * 8)
             if (needed - len(self._blocks), needed_table) == (blocks, table):
                 break
             blocks, table = needed - len(self._blocks), needed_table
+        if needed * 8 > LARGEST_COUNTS:
+            raise UsageError(
+                f"a qcow2 file of {total} clusters has more reference counts than QEMU reads",
+                hint="Choose a larger cluster_size or smaller refcount_bits.",
+            )
         at, table_at = self.take(blocks), self.take(table)
-        for _, content in self._counts.settled(needed * self._counts.per_block):
-            self._output.write(content, at)
-            self._blocks.append(at)
+        for number, content in list(self._counts.settled(needed * self._counts.per_block)):
+            self._enter_counts(number, content, at)
             at += self.unit
         self._output.write(np.array(self._blocks, dtype=">u8").tobytes(), table_at)
         return table_at, table
 
-    def _clusters(self, length: int) -> int:
+    def clusters(self, length: int) -> int:
+        """Return how many clusters hold ``length`` bytes."""
         return -(-length // self.unit)
-
-    def _header(self, table_at: int, table_clusters: int, compression: int) -> bytes:
-        basic = Header.BASIC.pack(
-            *(MAGIC, 3, 0, 0, self.unit.bit_length() - 1, self._size, 0),
-            *(len(self._l1), self.unit, table_at, table_clusters, 0, 0),
-        )
-        incompatible = Incompatible.COMPRESSION if compression else 0
-        length = VERSION_3_LENGTH + (8 if compression else 0)
-        extended = Features.LAYOUT.pack(incompatible, 0, 0, ORDER, length)
-        kind = bytes((compression,)).ljust(8, b"\0") if compression else b""
-        return basic + extended + kind + bytes(8)
-
-
-def _offsets(first: int, count: int, unit: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    return np.uint64(first) + np.arange(count, dtype=np.uint64) * np.uint64(unit)

@@ -1,0 +1,119 @@
+"""How a new qcow2 image is to be: qemu-img's options, and which of them exclude each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from converters.disks.options import Option
+from converters.disks.registry import Shape
+from converters.disks.writer import Level
+from rehost.errors import UsageError
+
+COMPAT = Option("compat", ("1.1", "0.10"), "the oldest QEMU that reads it: version 3 or 2")
+CLUSTER_SIZE = Option(
+    "cluster_size",
+    ("65536", *(str(1 << bits) for bits in range(9, 22) if bits != 16)),
+    "bytes of a cluster",
+)
+COMPRESSION_TYPE = Option(
+    "compression_type", ("zlib", "zstd"), "how clusters are compressed, if they are"
+)
+REFCOUNT_BITS = Option(
+    "refcount_bits", ("16", "1", "2", "4", "8", "32", "64"), "bits of a reference count"
+)
+EXTENDED_L2 = Option("extended_l2", ("off", "on"), "allocate a 32nd of a cluster at a time")
+LAZY_REFCOUNTS = Option("lazy_refcounts", ("off", "on"), "let QEMU write counts later")
+PREALLOCATION = Option(
+    "preallocation", ("off", "metadata", "falloc", "full"), "give every cluster its place"
+)
+DATA_FILE = Option("data_file", (), "a file beside the image that takes the data")
+DATA_FILE_RAW = Option("data_file_raw", ("off", "on"), "keep the data file a raw disk")
+
+OPTIONS = (
+    COMPAT,
+    CLUSTER_SIZE,
+    COMPRESSION_TYPE,
+    REFCOUNT_BITS,
+    EXTENDED_L2,
+    LAZY_REFCOUNTS,
+    PREALLOCATION,
+    DATA_FILE,
+    DATA_FILE_RAW,
+)
+ONLY_NEW = (
+    COMPRESSION_TYPE,
+    REFCOUNT_BITS,
+    EXTENDED_L2,
+    LAZY_REFCOUNTS,
+    DATA_FILE,
+    DATA_FILE_RAW,
+)
+SMALLEST_EXTENDED = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options, checked against each other and against what else is asked of the image."""
+
+    version: int
+    cluster: int
+    zstd: bool
+    refcount_bits: int
+    extended: bool
+    lazy: bool
+    preallocation: str
+    data_file: str
+    raw: bool
+
+    @classmethod
+    def of(cls, shape: Shape) -> Settings:
+        """Read the options of a shape."""
+        raw = shape.option(DATA_FILE_RAW) == "on"
+        preallocation = shape.option(PREALLOCATION)
+        found = cls(
+            version=3 if shape.option(COMPAT) == "1.1" else 2,
+            cluster=int(shape.option(CLUSTER_SIZE)),
+            zstd=shape.option(COMPRESSION_TYPE) == "zstd",
+            refcount_bits=int(shape.option(REFCOUNT_BITS)),
+            extended=shape.option(EXTENDED_L2) == "on",
+            lazy=shape.option(LAZY_REFCOUNTS) == "on",
+            # As QEMU has it: what is written to the data file must be seen through the image.
+            preallocation="metadata" if raw and preallocation == "off" else preallocation,
+            data_file=shape.option(DATA_FILE),
+            raw=raw,
+        )
+        found.check(shape)
+        return found
+
+    def check(self, shape: Shape) -> None:
+        """Refuse what excludes each other."""
+        if self.version == 2:
+            for option in ONLY_NEW:
+                if (value := shape.option(option)) != option.default:
+                    raise UsageError(
+                        f"qcow2 with compat=0.10 cannot have {option.name}={value}",
+                        hint="Leave compat=0.10 away.",
+                    )
+        if self.extended and self.cluster < SMALLEST_EXTENDED:
+            raise UsageError(
+                f"qcow2 with extended_l2=on needs clusters of {SMALLEST_EXTENDED} bytes at least "
+                f"(cluster_size={self.cluster})"
+            )
+        if self.raw and not self.data_file:
+            raise UsageError("qcow2 with data_file_raw=on needs a data_file")
+        if "/" in self.data_file or "\\" in self.data_file or self.data_file in {".", ".."}:
+            raise UsageError(
+                f"qcow2's data_file is a name in the image's own folder (not {self.data_file!r})"
+            )
+        compressed = shape.level not in {None, Level.NONE}
+        for wrong, what in (
+            (compressed and self.data_file, "with a data_file is never compressed"),
+            (compressed and self.preallocation != "off", "that is compressed has no preallocation"),
+            (shape.base and self.raw, "with data_file_raw=on has no backing file"),
+            (
+                shape.base and self.preallocation != "off",
+                "with a backing file has no preallocation, which would hide it",
+            ),
+        ):
+            if wrong:
+                raise UsageError(f"qcow2 {what}")
