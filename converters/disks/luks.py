@@ -131,7 +131,7 @@ class LuksHeader:
                 "is encrypted, and no passphrase was given", where=where, hint=OPTION
             )
         for slot in self.slots:
-            key = self._key(file, slot, passphrase.encode())
+            key = self._key(file, slot, passphrase.encode("utf-8", "surrogateescape"))
             digest = pbkdf2_hmac(self.hashing, key, self.salt, self.iterations, DIGEST)
             if compare_digest(digest, self.digest):
                 return sector_cipher(self.cipher, self.mode, key, where)

@@ -82,7 +82,7 @@ class DiskFormat:
     ``holds_disks`` may have several, and one of them is opened when the file's name says which.
 
     ``open_with`` opens with more than the file: a snapshot where it ``opens_snapshots``, a
-    passphrase where it ``decrypts``. ``keeps_bitmaps`` says whether a new image takes a Shape's.
+    passphrase where it ``decrypts``. ``keeps_bitmaps`` says that new images take a Shape's.
     """
 
     name: str
@@ -98,7 +98,7 @@ class DiskFormat:
     open_with: Callable[[File, Gate, Access], Image] | None = None
     opens_snapshots: bool = False
     decrypts: bool = False
-    keeps_bitmaps: Callable[[Shape], bool] = lambda _: False
+    keeps_bitmaps: bool = False
     check: Callable[[File, Gate], Checked] | None = None
     holds_disks: bool = False
 

@@ -165,10 +165,15 @@ def test_a_bitmap_of_a_larger_disk_is_cut(tmp_path: Path) -> None:
 
 
 def test_only_qcow2_of_version_3_keeps_them(tmp_path: Path) -> None:
-    keeping = [each.name for each in formats() if each.keeps_bitmaps(Shape(MIB))]
+    keeping = [each.name for each in formats() if each.keeps_bitmaps]
     assert keeping == ["qcow2"]
-    assert not FORMAT.keeps_bitmaps(Shape(MIB, {"compat": "0.10"}))
     path = tracked(tmp_path / "a.qcow2")
+    with pytest.raises(InteropError) as caught:
+        written(path, tmp_path / "b.qcow2", bitmaps_of(opened(path))[:2], compat="0.10")
+    assert str(caught.value) == (
+        "qcow2 with compat=0.10 keeps no dirty bitmaps (there are: coarse, plain)"
+    )
+    assert caught.value.hint == "Leave compat=0.10 away."
     assert dropped(opened(path), ()) == ["coarse", "plain", "fine", "asleep"]
     assert dropped(object(), ()) == []
 

@@ -10,7 +10,7 @@ from converters.disks.formats.qcow2.encryption import unlock
 from converters.disks.formats.qcow2.extensions import Kind
 from converters.disks.formats.qcow2.header import MAGIC, Header
 from converters.disks.formats.qcow2.reader import Qcow2Image
-from converters.disks.formats.qcow2.settings import COMPAT, OPTIONS
+from converters.disks.formats.qcow2.settings import OPTIONS
 from converters.disks.formats.qcow2.snapshots import find_snapshot, read_snapshots
 from converters.disks.formats.qcow2.writer import create
 from converters.disks.gate import Gate
@@ -78,6 +78,6 @@ FORMAT = DiskFormat(
     overlays=True,
     opens_snapshots=True,
     decrypts=True,
-    keeps_bitmaps=lambda shape: shape.option(COMPAT) == COMPAT.default,
+    keeps_bitmaps=True,
     check=check,
 )

@@ -50,7 +50,7 @@ def _legacy(file: File, passphrase: str | None) -> Encrypted:
         raise RefusedError(
             "is encrypted, and no passphrase was given", where=file.name, hint=OPTION
         )
-    key = passphrase.encode()[:LEGACY_KEY].ljust(LEGACY_KEY, b"\0")
+    key = passphrase.encode("utf-8", "surrogateescape")[:LEGACY_KEY].ljust(LEGACY_KEY, b"\0")
     decipher = sector_cipher("aes", "cbc-plain64", key, file.name)
     details: dict[str, object] = {"cipher": "aes-cbc-plain64", "keyBits": 8 * LEGACY_KEY}
     return Encrypted(decipher, by_place=False, details=details)

@@ -88,6 +88,12 @@ class Settings:
     def check(self, shape: Shape) -> None:
         """Refuse what excludes each other."""
         if self.version == 2:
+            if shape.bitmaps:
+                names = ", ".join(each.name for each in shape.bitmaps)
+                raise UsageError(
+                    f"qcow2 with compat=0.10 keeps no dirty bitmaps (there are: {names})",
+                    hint="Leave compat=0.10 away.",
+                )
             for option in ONLY_NEW:
                 if (value := shape.option(option)) != option.default:
                     raise UsageError(
