@@ -16,23 +16,23 @@ from rehost.errors import DamagedInputError, RefusedError
 DEEPEST = 100
 MOST_ELEMENTS = 20_000
 
+Begun = Callable[[str, dict[str, str]], None]
 Heard = Callable[[str], None]
 
 
-def listen(content: bytes, where: str, *, start: Heard, end: Heard, text: Heard) -> None:
-    """Call ``start`` and ``end`` with the names of elements, and ``text`` with what is between."""
+def listen(content: bytes, where: str, *, start: Begun, end: Heard, text: Heard) -> None:
+    """Call ``start`` and ``end`` with elements as they come, ``text`` with what is between."""
     parser = expat.ParserCreate()
     depth = 0
 
     def begin(name: str, attributes: dict[str, str]) -> None:
         nonlocal depth
-        del attributes
         depth += 1
         if depth > DEEPEST:
             raise RefusedError(
                 f"the XML is nested too deeply (more than {DEEPEST} levels)", where=where
             )
-        start(name)
+        start(name, attributes)
 
     def finish(name: str) -> None:
         nonlocal depth
@@ -56,18 +56,18 @@ def listen(content: bytes, where: str, *, start: Heard, end: Heard, text: Heard)
 
 
 def tree(content: bytes, where: str) -> Element:
-    """Return the root of a small document, its attributes dropped."""
+    """Return the root of a small document."""
     builder = TreeBuilder()
     count = 0
 
-    def begin(name: str) -> None:
+    def begin(name: str, attributes: dict[str, str]) -> None:
         nonlocal count
         count += 1
         if count > MOST_ELEMENTS:
             raise RefusedError(
                 f"the XML has too many elements (more than {MOST_ELEMENTS})", where=where
             )
-        builder.start(name, {})
+        builder.start(name, attributes)
 
     def finish(name: str) -> None:
         builder.end(name)

@@ -19,8 +19,6 @@ from rehost.files import File
 
 RAW = "raw"
 FOREIGN = {
-    b"WithoutFreeSpace": "Parallels",
-    b"WithouFreSpacExt": "Parallels",
     b"OOOM": "COW of User-mode Linux",
     b"\x1f\x8b": "gzip",
     b"\xfd7zXZ\0": "xz",

@@ -31,8 +31,9 @@ class _PropertyList:
         self._key = ""
         self._text: list[str] | None = None
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         """Begin an element; a container lies under the key before it."""
+        del attributes
         if name in CONTAINERS:
             self._path.append(self._key)
             self._key = ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from converters.disks.extents import spanned
 from converters.disks.formats.vmdk.descriptor import Descriptor, Extent
 from converters.disks.formats.vmdk.grains import GrainedExtent
 from converters.disks.holes import stored_runs
@@ -104,17 +104,7 @@ class VmdkImage:
 
     def runs(self, start: int, stop: int) -> Iterator[Run]:
         """Yield the runs of each extent touched."""
-        stop = min(stop, self.size)
-        while start < stop:
-            number = bisect_right(self._starts, start) - 1
-            begin, end = self._starts[number], min(self._starts[number + 1], stop)
-            runs = self._extents[number].runs(start - begin, end - begin)
-            if not begin:
-                yield from runs
-            else:
-                for first, length, source in runs:
-                    yield Run(begin + first, length, source)
-            start = end
+        return spanned(self._extents, self._starts, start, stop)
 
 
 def _told(said: Extent, extent: Opened) -> dict[str, object]:
