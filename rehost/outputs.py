@@ -2,7 +2,8 @@
 
 Files are written into a staging folder beside their final names, synced, and renamed when all is
 well. The folder is locked while its run lives: a second run at the same place is refused, and what
-a killed run left is removed by the next one. Nothing in a staging folder is ever a result.
+a killed run left is removed by the next one, unless that one means to go on from there. Nothing in
+a staging folder is ever a result.
 """
 
 from __future__ import annotations
@@ -28,14 +29,19 @@ LONGEST_NAME = 255
 class Staging:
     """A set of files that come into ``folder`` together, in the order they were named.
 
-    Use it as a context: leaving it without ``commit`` removes everything it wrote.
+    Use it as a context: leaving it without ``commit`` removes everything it wrote, unless it is to
+    be gone on with (``resume``).
     """
 
-    def __init__(self, folder: Path, name: str, *, force: bool = False) -> None:
+    def __init__(
+        self, folder: Path, name: str, *, force: bool = False, resume: bool = False
+    ) -> None:
         """Stage files for ``folder``; ``name`` tells this set from others being made there."""
         self.folder = folder
         self._place = folder / _staging_name(name)
         self._force = force
+        self._resume = resume
+        self._committed = False
         self._names: list[str] = []
         self._made_folder: Path | None = None
         self._lock = -1
@@ -45,7 +51,7 @@ class Staging:
             self._made_folder = _make_folders(self.folder)
             self._lock = self._locked()
             for left in self._place.iterdir():
-                if left.name != LOCK:
+                if left.name != LOCK and not self._resume:
                     left.unlink()
         return self
 
@@ -70,14 +76,21 @@ class Staging:
                 return descriptor
             os.close(descriptor)
 
-    def path(self, name: str) -> Path:
-        """Return where to write the file that will be ``folder / name``."""
+    def aside(self, name: str) -> Path:
+        """Return a place for what helps to make the set and never appears."""
+        return self._place / name
+
+    def path(self, name: str, *, before: str | None = None) -> Path:
+        """Return where to write the file that will be ``folder / name``.
+
+        It appears after those named so far, or just ``before`` one of them.
+        """
         if Path(name).name != name or name in {"", ".", "..", LOCK}:
             raise RefusedError(f"is no name for an output ({name!r})", where=str(self.folder))
         self._refuse_taken(name)
         if name in self._names:
             raise RefusedError("would be written twice", where=str(self.folder / name))
-        self._names.append(name)
+        self._names.insert(self._names.index(before) if before else len(self._names), name)
         return self._place / name
 
     def commit(self) -> None:
@@ -91,6 +104,7 @@ class Staging:
                 (self._place / name).replace(self.folder / name)
             _sync(self.folder)
         self._made_folder = None
+        self._committed = True
 
     def _refuse_taken(self, name: str) -> None:
         if not self._force and os.path.lexists(self.folder / name):
@@ -106,6 +120,9 @@ class Staging:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._resume and not self._committed:
+            os.close(self._lock)
+            return
         shutil.rmtree(self._place, ignore_errors=True)
         os.close(self._lock)
         if self._made_folder is not None:

@@ -103,6 +103,11 @@ class Ranges:
         self._validator: tuple[str, str | None] | None = None
         self._pool, self._retries = _client(patience)
 
+    @property
+    def version(self) -> str:
+        """What the server called the file's version, empty if it did not."""
+        return "" if self._validator is None else f"{self._validator[0]}: {self._validator[1]}"
+
     def fetch(self, first: int, length: int) -> bytes:
         """Return the bytes at ``first``, fewer than ``length`` only at the end of the file."""
         from urllib3.exceptions import HTTPError, MaxRetryError

@@ -34,6 +34,11 @@ class RemoteFile:
         self._kept[0] = self._ranges.fetch(0, BLOCK)
         self.size = self._ranges.size or 0
 
+    @property
+    def version(self) -> str:
+        """What the server calls this version of the file, empty if it does not."""
+        return self._ranges.version
+
     def pread(self, offset: int, length: int) -> bytes:
         """Read, asking for the blocks that are not at hand."""
         stop = min(offset + length, self.size)

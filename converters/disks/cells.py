@@ -24,6 +24,8 @@ from converters.disks.image import (
     resolved,
     unpack,
 )
+from converters.disks.salvage import Salvage
+from rehost.errors import TransferError
 
 CELL = 2 << 20
 NEAR = 4096
@@ -53,22 +55,25 @@ class Cell(NamedTuple):
     runs: tuple[Run, ...]
 
 
-def cells(image: Image, unit: int) -> Iterator[Cell]:
-    """Cut the disk into cells with data; a packed run over an edge belongs to both sides."""
+def cells(image: Image, unit: int, start: int = 0) -> Iterator[Cell]:
+    """Cut the disk from ``start`` on into cells with data.
+
+    ``start`` is a multiple of the unit. A packed run over an edge belongs to both sides.
+    """
     size = max(CELL, unit)
     held: list[Run] = []
     number = -1
-    for run in resolved(image, 0, image.size):
+    for run in resolved(image, start, image.size):
         if isinstance(run.source, Zero):
             continue
-        for touched in range(run.start // size, (run.stop - 1) // size + 1):
+        for touched in range(max(run.start, start) // size, (run.stop - 1) // size + 1):
             if held and touched != number:
-                yield _cell(held, number * size, (number + 1) * size, unit, image.size)
+                yield _cell(held, max(start, number * size), (number + 1) * size, unit, image.size)
                 held = []
             number = touched
             held.append(clipped(run, touched * size, (touched + 1) * size))
     if held:
-        yield _cell(held, number * size, (number + 1) * size, unit, image.size)
+        yield _cell(held, max(start, number * size), (number + 1) * size, unit, image.size)
 
 
 def _cell(runs: Sequence[Run], first: int, last: int, unit: int, size: int) -> Cell:
@@ -96,17 +101,14 @@ class Buffers:
         self._free.append(buffer)
 
 
-def load(cell: Cell, unit: int, buffer: bytearray) -> list[Piece]:
+def load(cell: Cell, unit: int, buffer: bytearray, salvage: Salvage | None = None) -> list[Piece]:
     """Fetch what a cell holds into ``buffer`` and return the pieces that are not zero.
 
     Pieces are views of the buffer; they begin and end at multiples of the unit or the cell's end.
     """
     view = memoryview(buffer)[: cell.stop - cell.start]
     segments = _segments(cell, unit, view)
-    for run in cell.runs:
-        if isinstance(run.source, Stored):
-            fetch_into(run.source, view[run.start - cell.start : run.stop - cell.start])
-    _load_packed(cell, view)
+    _fetch(cell, view, salvage)
     return [
         Piece(cell.start + first, view[first:last])
         for start, stop in segments
@@ -142,20 +144,57 @@ def _clear(view: memoryview, start: int, stop: int) -> None:
         start += part
 
 
-def _load_packed(cell: Cell, view: memoryview) -> None:
-    """Unpack the packed runs, reading those that lie together at once."""
+def fill(cell: Cell, view: memoryview, salvage: Salvage | None = None) -> None:
+    """Put all that the guest sees of a cell into ``view``, zeros among it."""
+    if not _segments(cell, len(view), view):
+        _clear(view, 0, len(view))
+    _fetch(cell, view, salvage)
+
+
+def _fetch(cell: Cell, view: memoryview, salvage: Salvage | None) -> None:
+    """Put what the runs of a cell hold where it belongs."""
+    for run in cell.runs:
+        if not isinstance(run.source, Stored):
+            continue
+        part = view[run.start - cell.start : run.stop - cell.start]
+        try:
+            fetch_into(run.source, part)
+        except TransferError:
+            if salvage is None:
+                raise
+            salvage.stored(run.source, part, run.start)
     runs = [(run, run.source) for run in cell.runs if isinstance(run.source, Packed)]
     for batch in _together(runs):
-        file, begin = batch[0][1].file, batch[0][1].offset
-        end = max(source.offset + source.length for _, source in batch)
-        read = memoryview(file.pread(begin, end - begin))
-        for run, source in batch:
-            at = source.offset - begin
-            plain = memoryview(unpack(source, run.length, read[at : at + source.length]))
-            first, last = max(run.start, cell.start), min(run.stop, cell.stop)
-            view[first - cell.start : last - cell.start] = plain[first - run.start :][
-                : last - first
-            ]
+        try:
+            _unpack_batch(cell, view, batch)
+        except TransferError:
+            if salvage is None:
+                raise
+            for run, source in batch:
+                part = _part_of(cell, view, run)
+                if read := salvage.packed(run, part, max(run.start, cell.start)):
+                    _unpack_run(cell, view, run, source, memoryview(read))
+
+
+def _unpack_batch(cell: Cell, view: memoryview, batch: Sequence[tuple[Run, Packed]]) -> None:
+    """Unpack runs that lie together, which are read at once."""
+    file, begin = batch[0][1].file, batch[0][1].offset
+    end = max(source.offset + source.length for _, source in batch)
+    read = memoryview(file.pread(begin, end - begin))
+    for run, source in batch:
+        at = source.offset - begin
+        _unpack_run(cell, view, run, source, read[at : at + source.length])
+
+
+def _unpack_run(cell: Cell, view: memoryview, run: Run, source: Packed, stored: memoryview) -> None:
+    plain = memoryview(unpack(source, run.length, stored))
+    part, skipped = _part_of(cell, view, run), max(0, cell.start - run.start)
+    part[:] = plain[skipped : skipped + len(part)]
+
+
+def _part_of(cell: Cell, view: memoryview, run: Run) -> memoryview:
+    first, last = max(run.start, cell.start), min(run.stop, cell.stop)
+    return view[first - cell.start : last - cell.start]
 
 
 def _together(runs: Sequence[tuple[Run, Packed]]) -> Iterator[list[tuple[Run, Packed]]]:

@@ -1,24 +1,26 @@
 """Moving a guest's disk from one image into another.
 
 The disk is cut into cells. For each cell that holds data, a thread fetches and inflates its runs
-(the C libraries release the GIL), drops what is zero and, where the target is compressed, packs the
-rest; in the order of the disk the writer is asked for places, and the thread writes. A few cells
-per thread are under way, so memory is bounded whatever the disk's size, and what the source's
-tables call zero is never touched at all.
+(the C libraries release the GIL), drops what is zero or what the base has already, and where the
+target is compressed packs the rest; in the order of the disk the writer is asked for places, and
+the thread writes. A few cells per thread are under way, so memory is bounded whatever the disk's
+size, and what the source's tables call zero is never touched at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
-from converters.disks.cells import CELL, Buffers, Cell, Piece, cells, load
 from converters.disks.crew import Finish, nothing, work_through
 from converters.disks.image import Image
+from converters.disks.journal import Journal, Record
+from converters.disks.loading import Load, Loader, cells_of, differences_of, stretches_of
 from converters.disks.output import Output
+from converters.disks.placing import Placer, placer_for
 from converters.disks.registry import DiskFormat, Shape
+from converters.disks.salvage import Salvage
 from converters.disks.writer import Level, PackedWriter, Writer
 from rehost.errors import UsageError
 from rehost.outputs import writing
@@ -27,23 +29,24 @@ from rehost.progress import SILENT, Progress
 FINEST = 4096
 
 
-class Write(NamedTuple):
-    """Buffers to be written at an offset of one of the image's files, by default the first."""
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What a copy takes care of besides: each is left out unless it is asked for.
 
-    buffers: Sequence[memoryview]
-    offset: int
-    output: Output | None
+    ``base`` is the image that only differences are written to; ``delta`` names the stretches to
+    write, ascending, so that the base need not be read; ``journal`` lets another run go on;
+    ``salvage`` turns what cannot be read into zeros; ``watch`` is called now and then and may raise
+    to end the copy.
+    """
+
+    base: Image | None = None
+    delta: Iterator[tuple[int, int]] | None = None
+    journal: Journal | None = None
+    salvage: Salvage | None = None
+    watch: Callable[[], None] = field(default=nothing)
 
 
-class Load(NamedTuple):
-    """The pieces of a cell, and the buffer they may be views of until they are written."""
-
-    pieces: Sequence[Piece]
-    buffer: bytearray
-
-
-Prepare = Callable[[Cell], Load]
-Place = Callable[[Sequence[Piece]], list[Write]]
+USUAL = Care()
 
 
 def write_image(
@@ -59,108 +62,120 @@ def write_image(
 
     Further files that the format needs lie beside it, or where ``elsewhere`` says.
     """
+    refuse_unwritable(into, shape)
+    with writing(path), Output(path, elsewhere=elsewhere) as output:
+        fill(image, output, into, shape, progress=progress)
+
+
+def refuse_unwritable(into: DiskFormat, shape: Shape) -> None:
+    """Refuse a format that is not written, or not in the way that is asked for."""
     if into.create is None:
         raise UsageError(f"{into.title} is read, not written")
     if shape.level not in {None, Level.NONE} and not into.compresses:
         raise UsageError(f"{into.title} is never compressed", hint="Pass no level, or none.")
-    with writing(path), Output(path, elsewhere=elsewhere) as output:
-        copy(image, into.create(output, shape), output, progress)
+    if shape.base is not None and not into.overlays:
+        raise UsageError(f"{into.title} is not written as differences to a base")
+
+
+def fill(
+    image: Image,
+    output: Output,
+    into: DiskFormat,
+    shape: Shape,
+    *,
+    progress: Progress = SILENT,
+    care: Care = USUAL,
+) -> None:
+    """Write what the guest sees of ``image`` to an output that is open."""
+    refuse_unwritable(into, shape)
+    assert into.create is not None  # noqa: S101
+    if shape.base is not None:
+        care = replace(care, base=shape.base.image)
+    copy(image, into.create(output, shape), output, progress, care)
 
 
 def copy(
-    image: Image, writer: Writer | PackedWriter, output: Output, progress: Progress = SILENT
+    image: Image,
+    writer: Writer | PackedWriter,
+    output: Output,
+    progress: Progress = SILENT,
+    care: Care = USUAL,
 ) -> None:
     """Fill a new image with what the guest sees of ``image``, and finish it."""
-    packs = isinstance(writer, PackedWriter)
-    unit = writer.unit if packs else max(writer.unit, FINEST)
-    buffers = Buffers(max(CELL, unit))
-    prepare, place = _ways(writer, unit, buffers)
-    done = 0
+    placer = placer_for(writer, output)
+    unit = writer.unit if placer.packs else max(writer.unit, FINEST)
+    done = _resumed(care, placer)
+    progress.advance(done)
+    if care.delta is not None:
+        items, loader = stretches_of(image, care.delta, unit, done, care.salvage)
+    elif care.base is None:
+        items, loader = cells_of(image, unit, done, care.salvage)
+    else:
+        items, loader = differences_of(image, care.base, unit, done, care.salvage)
+    copying = _Copying(placer, loader, progress, care, done)
 
-    def settle(cell: Cell, loaded: Load) -> Finish:
-        nonlocal done
-        progress.advance(cell.stop - done)
-        done = cell.stop
-        finish = partial(_write, output, place(loaded.pieces), loaded.buffer, buffers)
-        if not output.sequential:
+    def watch() -> None:
+        care.watch()
+        if care.journal:
+            care.journal.watch(output.all)
+
+    try:
+        work_through(items, copying.prepare, copying.settle, watch=watch)
+    finally:
+        if care.journal:
+            care.journal.close(output.all)
+    progress.advance(image.size - copying.done)
+    writer.finish()
+
+
+class _Copying:
+    """One copy under way; ``done`` is how far the writer has been asked for places."""
+
+    def __init__(
+        self, placer: Placer, loader: Loader, progress: Progress, care: Care, done: int
+    ) -> None:
+        self.done = done
+        self._placer = placer
+        self._loader = loader
+        self._progress = progress
+        self._care = care
+        self._number = 0
+
+    def prepare(self, item: object) -> Load:
+        """Load an item, and pack it if it is to be packed; on any thread."""
+        loaded = self._loader.load(item)
+        return loaded._replace(pieces=self._placer.packed(loaded.pieces))
+
+    def settle(self, item: object, loaded: Load) -> Finish:
+        """Ask the writer for places, in order, and return what writes to them."""
+        del item
+        writes, placed = self._placer.placed(loaded.pieces)
+        journal, number = self._care.journal, self._number
+        lost = self._care.salvage.between(self.done, loaded.stop) if self._care.salvage else []
+        self._progress.advance(loaded.stop - self.done)
+        self.done, self._number = loaded.stop, number + 1
+
+        def finish() -> None:
+            self._placer.write(writes)
+            self._loader.release(loaded)
+            if journal:
+                journal.written(number, Record(loaded.stop, placed, lost))
+
+        if not self._placer.sequential:
             return finish
         finish()
         return nothing
 
-    work_through(cells(image, unit), prepare, settle)
-    progress.advance(image.size - done)
-    writer.finish()
 
-
-def _ways(writer: Writer | PackedWriter, unit: int, buffers: Buffers) -> tuple[Prepare, Place]:
-    """Return how to fill a writer: the work of any thread, and what keeps the order."""
-    if isinstance(writer, PackedWriter):
-        return partial(_packed, writer, buffers), partial(_appended, writer)
-    return partial(_loaded, unit, buffers), partial(_placed, writer)
-
-
-def _loaded(unit: int, buffers: Buffers, cell: Cell) -> Load:
-    buffer = buffers.take()
-    return Load(load(cell, unit, buffer), buffer)
-
-
-def _packed(writer: PackedWriter, buffers: Buffers, cell: Cell) -> Load:
-    """Load a cell and pack it unit by unit; each piece keeps its place on the guest's disk."""
-    unit, buffer = writer.unit, buffers.take()
-    pieces = [
-        Piece(start + at, memoryview(writer.pack(start + at, content[at : at + unit])))
-        for start, content in load(cell, unit, buffer)
-        for at in range(0, len(content), unit)
-    ]
-    return Load(pieces, buffer)
-
-
-def _appended(writer: PackedWriter, pieces: Sequence[Piece]) -> list[Write]:
-    """Give packed pieces their places; those that follow each other in the file go at once."""
-    placed = [Piece(writer.append(*piece), piece.content) for piece in pieces]
-    return [
-        Write([piece.content for piece in group], group[0].start, None)
-        for group in _touching(placed)
-    ]
-
-
-def _placed(writer: Writer, pieces: Sequence[Piece]) -> list[Write]:
-    """Ask the writer where pieces go as they are."""
-    writes = []
-    for group in _touching(pieces):
-        start = group[0].start
-        buffers = [piece.content for piece in group]
-        for offset, length, other in writer.place(start, group[-1].stop - start):
-            taken, buffers = _split(buffers, length)
-            writes.append(Write(taken, offset, other))
-    return writes
-
-
-def _write(output: Output, writes: Sequence[Write], buffer: bytearray, lender: Buffers) -> None:
-    for buffers, offset, other in writes:
-        (other or output).writev(buffers, offset)
-    lender.give(buffer)
-
-
-def _touching(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """Group pieces that follow each other without a gap."""
-    group: list[Piece] = []
-    for piece in pieces:
-        if group and group[-1].stop != piece.start:
-            yield group
-            group = []
-        group.append(piece)
-    if group:
-        yield group
-
-
-def _split(buffers: list[memoryview], length: int) -> tuple[list[memoryview], list[memoryview]]:
-    """Cut buffers behind their first ``length`` bytes."""
-    taken: list[memoryview] = []
-    for number, buffer in enumerate(buffers):
-        if length < len(buffer):
-            rest = [buffer[length:], *buffers[number + 1 :]]
-            return ([*taken, buffer[:length]] if length else taken), rest
-        taken.append(buffer)
-        length -= len(buffer)
-    return taken, []
+def _resumed(care: Care, placer: Placer) -> int:
+    """Ask the writer again for what an earlier run has written, and return how far that was."""
+    if care.journal is None:
+        return 0
+    done = 0
+    for record in care.journal.past():
+        placer.repeat(record.pieces)
+        if care.salvage:
+            care.salvage.note(record.lost)
+        done = record.stop
+    care.journal.begin(anew=not done)
+    return done

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from converters.disks.gate import ClosedGate, FolderGate, Gate
 from converters.disks.image import Image
-from converters.disks.registry import RAW, formats, open_image
+from converters.disks.registry import NOTHING_MORE, RAW, Access, formats, open_image
 from rehost.archive import BLOCK, Archive, is_apple_double, looks_like_tar, read_archive
 from rehost.errors import DamagedInputError, UsageError
-from rehost.files import GZIP_MAGIC, File, Inflated, LocalFile, Window, parts_beneath
+from rehost.files import GZIP_MAGIC, File, Inflated, LocalFile, Window, parts_beneath, read_all
 from rehost.ranges import Address
 from rehost.remote import RemoteFile
 
@@ -28,6 +30,7 @@ ARCHIVES = frozenset({".ova", ".tar", ".box"})
 PACKED_ARCHIVES = (".ova.gz", ".tar.gz", ".tgz")
 OPTICAL = ".iso"
 MOST_LISTED = 10
+LONGEST_PASSPHRASE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +100,24 @@ def _remote(url: str) -> Located:
     return _whole(RemoteFile(url), SiteGate(url), is_device=False)
 
 
-def open_source(source: str, *, format: str | None = None) -> Image:  # noqa: A002
+def open_source(
+    source: str,
+    *,
+    format: str | None = None,  # noqa: A002
+    access: Access = NOTHING_MORE,
+) -> Image:
     """Open the image that SOURCE names; its format is recognised unless it is named."""
     found = located(source)
-    return open_image(found.file, found.gate, format=format)
+    return open_image(found.file, found.gate, format=format, access=access)
+
+
+def access_of(asked: Mapping[str, Any]) -> Access:
+    """Return what the options ``--snapshot`` and ``--passphrase-file`` say."""
+    path, snapshot = asked.get("passphrase_file"), asked.get("snapshot")
+    if path is None:
+        return Access(snapshot)
+    lines = read_all(LocalFile(path), LONGEST_PASSPHRASE).splitlines() or [b""]
+    return Access(snapshot, lines[0].decode("utf-8", "surrogateescape"))
 
 
 def _whole(file: File, gate: Gate, *, is_device: bool) -> Located:

@@ -18,19 +18,24 @@ class Output:
     """A new file of an image, written at any offset; what is not written reads as zeros.
 
     ``name`` is the one it will have at last. ``elsewhere`` says where a file that is to lie beside
-    it is written for now.
+    it is written for now. With ``keep`` what an earlier run wrote there stays.
     """
 
     sequential = False
     holds_zeros = True
 
     def __init__(
-        self, path: Path, name: str = "", *, elsewhere: Callable[[str], Path] | None = None
+        self,
+        path: Path,
+        name: str = "",
+        *,
+        elsewhere: Callable[[str], Path] | None = None,
+        keep: bool = False,
     ) -> None:
-        self.path = path
         self.name = name or path.name
         self._elsewhere = elsewhere or path.with_name
-        self._file = path.open("w+b", buffering=0)
+        self._keep = keep
+        self._file = path.open("r+b" if keep and path.exists() else "w+b", buffering=0)
         self._others: list[Output] = []
 
     def __enter__(self) -> Self:
@@ -46,9 +51,15 @@ class Output:
         for other in self._others:
             other.__exit__(kind, error, trace)
 
+    @property
+    def all(self) -> list[Output]:
+        """This file and those beside it."""
+        return [self, *(each for other in self._others for each in other.all)]
+
     def beside(self, name: str) -> Output:
         """Begin another file of the same image, such as an extent or a data file."""
-        other = Output(self._elsewhere(name), name, elsewhere=self._elsewhere)
+        place = self._elsewhere(name)
+        other = Output(place, name, elsewhere=self._elsewhere, keep=self._keep)
         self._others.append(other)
         return other
 
@@ -93,6 +104,11 @@ class Stream(Output):
         trace: TracebackType | None,
     ) -> None:
         """Leave the descriptor open: it is another's."""
+
+    @property
+    def all(self) -> list[Output]:
+        """Nothing that could be made durable."""
+        return []
 
     def beside(self, name: str) -> Output:
         """Refuse: there is one stream."""

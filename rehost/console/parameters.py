@@ -39,5 +39,24 @@ class Pair(click.ParamType[tuple[str, str]]):
         return name, said
 
 
+class Size(click.ParamType[int]):
+    """A number of bytes, or of what a suffix says: K, M, G, T, P by 1024."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return it in bytes."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d{1,19})\s*([KMGTP]?)(i?B)?", str(value).strip(), re.IGNORECASE)
+        if found is None:
+            self.fail(f"{value!r} is no size, such as 1048576, 512K or 20G", param, ctx)
+        power = " KMGTP".index(found[2].upper() or " ")
+        return int(found[1]) << 10 * power
+
+
 REGEX = Regex()
 PAIR = Pair()
+SIZE = Size()
