@@ -9,7 +9,7 @@ tables would have to read otherwise for the rest to be readable (``mend``). ``do
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -24,6 +24,8 @@ from rehost.report import Severity
 MOST_TOLD = 1000
 MOST_LOST = 100_000
 MOST_PLACES = 2 << 20
+BEHIND = "it lies behind the end of the file"
+TWICE = "something else is stored in the same place"
 
 
 class Kind(StrEnum):
@@ -216,30 +218,37 @@ class Ground:
         self._starts: Positions = np.zeros(0, dtype=np.int64)
         self._stops: Positions = np.zeros(0, dtype=np.int64)
         self._waiting: list[tuple[int, int]] = []
-        self.overlaps: list[tuple[int, int]] = []
+        self._overlaps: list[tuple[int, int]] = []
 
-    def take(self, places: Iterable[tuple[int, int]]) -> None:
-        """Take stretches given by where they start and stop."""
-        for place in places:
-            self._waiting.append(place)
-            if len(self._waiting) >= MOST_PLACES // 8:
-                self._settle()
+    def note(self, start: int, stop: int) -> None:
+        """Take one stretch."""
+        self._waiting.append((start, stop))
+        if len(self._waiting) >= MOST_PLACES // 8:
+            self._settle()
 
-    def gaps(self, stop: int) -> tuple[list[tuple[int, int]], int]:
-        """Return the first stretches before ``stop`` that nothing takes, and the sum of all."""
-        self._settle()
-        begins = np.concatenate(([0], self._stops))
-        ends = np.concatenate((self._starts, [stop]))
-        ends = np.minimum(ends, stop)
-        free = np.flatnonzero(ends > begins)
-        told = [(int(begins[index]), int(ends[index])) for index in free[:MOST_TOLD]]
-        return told, int((ends[free] - begins[free]).sum())
+    def take(self, starts: Positions, stops: Positions) -> None:
+        """Take stretches in any order, none of them empty."""
+        self._merge(starts, stops)
 
     @property
-    def taken(self) -> int:
-        """The sum of all that is in use."""
+    def overlaps(self) -> list[tuple[int, int]]:
+        """The stretches that were taken more than once, in order, joined where they touch."""
         self._settle()
-        return int((self._stops - self._starts).sum())
+        joined: list[tuple[int, int]] = []
+        for start, stop in sorted(self._overlaps):
+            if joined and start <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
+            else:
+                joined.append((start, stop))
+        return joined
+
+    def gaps(self, stop: int, least: int = 1) -> tuple[Positions, Positions]:
+        """Return the stretches before ``stop``, of ``least`` bytes or more, that nothing uses."""
+        self._settle()
+        begins = np.concatenate(([0], self._stops))
+        ends = np.minimum(np.concatenate((self._starts, [stop])), stop)
+        free = ends - begins >= least
+        return begins[free], ends[free]
 
     @property
     def end(self) -> int:
@@ -248,19 +257,28 @@ class Ground:
         return int(self._stops[-1]) if len(self._stops) else 0
 
     def _settle(self) -> None:
-        """Sort what waits into the arrays, join what touches and note what overlaps."""
-        if not self._waiting:
+        if self._waiting:
+            more = np.array(self._waiting, dtype=np.int64)
+            self._waiting = []
+            self._merge(more[:, 0], more[:, 1])
+
+    def _merge(self, starts: Positions, stops: Positions) -> None:
+        """Sort stretches into the arrays, join what touches and note what overlaps."""
+        starts = np.concatenate((self._starts, starts))
+        stops = np.concatenate((self._stops, stops))
+        if not len(starts):
             return
-        more = np.array(self._waiting, dtype=np.int64)
-        self._waiting = []
-        starts = np.concatenate((self._starts, more[:, 0]))
-        stops = np.concatenate((self._stops, more[:, 1]))
         order = np.argsort(starts, kind="stable")
         starts, stops = starts[order], stops[order]
         reached = np.maximum.accumulate(stops)
         before = np.concatenate(([np.int64(-1)], reached[:-1]))
-        for index in np.flatnonzero(starts < before)[: MOST_TOLD - len(self.overlaps)].tolist():
-            self.overlaps.append((int(starts[index]), int(min(stops[index], before[index]))))
+        over = np.flatnonzero(starts < before)
+        if len(self._overlaps) + len(over) > MOST_LOST:
+            raise DamagedInputError(
+                f"too many parts of it are used twice (more than {MOST_LOST})", where=self._name
+            )
+        ends = np.minimum(stops[over], before[over])
+        self._overlaps += zip(starts[over].tolist(), ends.tolist(), strict=True)
         heads = np.flatnonzero(starts > before)
         self._starts = starts[heads]
         self._stops = reached[np.concatenate((heads[1:] - 1, [len(starts) - 1]))]

@@ -6,11 +6,13 @@ run lies, is found. A deep check also reads and unpacks everything that is store
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
-from converters.disks.checking import Checked, Findings, Ground, Kind, Lost
+from converters.disks.checking import BEHIND, TWICE, Checked, Findings, Ground, Kind, Lost
 from converters.disks.filling import in_order, threads_for
 from converters.disks.gate import Gate
 from converters.disks.image import Image, Packed, Run, Stored, fetch, unpack
@@ -49,44 +51,62 @@ def opened(file: File, gate: Gate, known: DiskFormat, checked: Checked) -> Image
 def _any_format(image: Image, file: File) -> Checked:
     """Check that what is stored lies inside its file, and nothing of it twice."""
     findings = Findings(file.name)
+    usage = findings.usage
+    usage.unit, usage.total, usage.allocated = 1, image.size, 0
     grounds: dict[str, Ground] = {}
-    allocated = 0
     for found in patiently(image):
         if isinstance(found, Lost):
-            findings.add(Kind.DAMAGE, f"part of the disk cannot be read ({found.why})", None)
+            findings.add(Kind.DAMAGE, f"part of the disk cannot be read ({found.why})")
             findings.lose(found.start, found.length, found.why)
-            continue
-        allocated += _take(found, grounds, findings)
-    for name, ground in grounds.items():
-        for start, stop in _overlaps(ground):
+        elif (place := _place(found, findings)) is not None:
+            usage.allocated += found.length
+            grounds.setdefault(place.file.name, Ground(place.file.name)).note(
+                place.start, place.stop
+            )
+    overlaps = {name: ground.overlaps for name, ground in grounds.items()}
+    for name, stretches in overlaps.items():
+        for start, stop in stretches:
             findings.add(Kind.OVERLAP, f"{stop - start} bytes are used twice", start, file=name)
-    findings.usage.allocated = allocated
-    findings.usage.unit, findings.usage.total = 1, image.size
+    if any(overlaps.values()):
+        _lose_overlaps(image, overlaps, findings)
     return findings.done()
 
 
-def _take(run: Run, grounds: dict[str, Ground], findings: Findings) -> int:
-    """Note where a run is stored, and return how much of the disk that is."""
+class _Place(NamedTuple):
+    file: File
+    start: int
+    stop: int
+
+
+def _place(run: Run, findings: Findings | None) -> _Place | None:
+    """Return where a run is stored; of a packed one only the first byte is certain."""
     source = run.source
     if not isinstance(source, Stored | Packed):
-        return 0
+        return None
     stop = source.offset + (run.length if isinstance(source, Stored) else 1)
-    if stop > source.file.size:
+    if stop <= source.file.size:
+        return _Place(source.file, source.offset, stop)
+    if findings is not None:
         said = (
             f"what the disk has at {run.start} lies behind the end of the file "
             f"(at {source.offset}, the file ends at {source.file.size})"
         )
         findings.add(Kind.DAMAGE, said, source.offset, file=source.file.name)
-        findings.lose(run.start, run.length, "it lies behind the end of the file")
-        return run.length
-    ground = grounds.setdefault(source.file.name, Ground(source.file.name))
-    ground.take([(source.offset, stop)])
-    return run.length
+        findings.lose(run.start, run.length, BEHIND)
+    return None
 
 
-def _overlaps(ground: Ground) -> list[tuple[int, int]]:
-    ground.gaps(0)
-    return ground.overlaps
+def _lose_overlaps(
+    image: Image, overlaps: dict[str, list[tuple[int, int]]], findings: Findings
+) -> None:
+    """Find what the disk has in stretches that are used twice."""
+    for found in patiently(image):
+        place = None if isinstance(found, Lost) else _place(found, None)
+        if place is not None:
+            stretches = overlaps.get(place.file.name, [])
+            index = bisect_right(stretches, place.start, key=lambda each: each[1])
+            if index < len(stretches) and stretches[index][0] < place.stop:
+                findings.lose(found.start, found.length, TWICE)
 
 
 def _with_content(image: Image, file: File, checked: Checked, progress: Progress) -> Checked:

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
 from converters.disks.checking import Findings, Ground, Kind, Lost, Patch
@@ -311,11 +312,13 @@ def test_a_stream_is_checked_and_unpacked(tmp_path: Path) -> None:
 
 def test_ground_finds_what_lies_upon_other_things() -> None:
     ground = Ground("a")
-    ground.take([(10, 20), (30, 40), (20, 25), (0, 10)])
-    assert ground.gaps(50) == ([(25, 30), (40, 50)], 15)
-    assert (ground.overlaps, ground.taken, ground.end) == ([], 35, 40)
-    ground.take([(35, 45), (5, 7)])
-    assert ground.gaps(45) == ([(25, 30)], 5)
+    for start, stop in ((10, 20), (30, 40), (20, 25), (0, 10)):
+        ground.note(start, stop)
+    assert [each.tolist() for each in ground.gaps(50)] == [[25, 40], [30, 50]]
+    assert [each.tolist() for each in ground.gaps(50, 6)] == [[40], [50]]
+    assert (ground.overlaps, ground.end) == ([], 40)
+    ground.take(np.array([35, 5]), np.array([45, 7]))
+    assert [each.tolist() for each in ground.gaps(45)] == [[25], [30]]
     assert ground.overlaps == [(5, 7), (35, 40)]
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 
 import numpy as np
 
+from converters.disks.checking import TWICE as TWICE_USED
 from converters.disks.checking import Checked, Findings, Kind
 from converters.disks.formats.qcow2.counted import (
     DATA,
@@ -43,7 +44,6 @@ from rehost.report import Severity
 
 FEATURES_AT = 72
 MOST_CONTESTED = 1 << 20
-TWO_USES = "something else is stored in the same place"
 
 
 def check(file: File, gate: Gate) -> Checked:
@@ -233,12 +233,12 @@ class _Comparison:
     def _lose(self, contested: Positions) -> None:
         """Find what the disk has in clusters that something else uses, too."""
         walk = self._walk
-        walk.lose_tables_at(contested << self._bits, TWO_USES)
+        walk.lose_tables_at(contested << self._bits, TWICE_USED)
         low = np.searchsorted(contested, self._low)
         high = np.searchsorted(contested, self._high, side="right")
         for number, entries in walk.tables(np.flatnonzero((walk.active > 0) & (low < high))):
             hit = walk.whole(entries) & np.isin(entries.offsets >> self._bits, contested)
-            walk.lose(number, hit & ((entries.raw & np.uint64(1)) == 0), TWO_USES)
+            walk.lose(number, hit & ((entries.raw & np.uint64(1)) == 0), TWICE_USED)
             packed = np.flatnonzero(entries.compressed)
             first = entries.packed_at >> self._bits
             last = (entries.packed_at + entries.packed_size - 1) >> self._bits
@@ -246,7 +246,7 @@ class _Comparison:
             hit[packed] = np.searchsorted(contested, first) < np.searchsorted(
                 contested, last, side="right"
             )
-            walk.lose(number, hit, TWO_USES)
+            walk.lose(number, hit, TWICE_USED)
 
 
 def _told(window: Window, stored: np.ndarray, index: int) -> str:

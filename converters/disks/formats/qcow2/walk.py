@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from converters.disks.checking import Findings, Kind
+from converters.disks.checking import BEHIND, Findings, Kind
 from converters.disks.formats.qcow2.counted import StoredCounts
 from converters.disks.formats.qcow2.structure import (
     DATA_FILE,
@@ -29,7 +29,6 @@ OFFSET = 0x00FF_FFFF_FFFF_FE00
 COPIED, COMPRESSED, READS_ZERO = 1 << 63, 1 << 62, 1
 L1_RESERVED = 0x7F00_0000_0000_01FF
 STANDARD_RESERVED = 0x3F00_0000_0000_01FE
-BEHIND = "it lies behind the end of the file"
 ODD = "it lies at an odd place"
 
 Mask = npt.NDArray[np.bool_]

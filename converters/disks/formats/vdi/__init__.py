@@ -5,6 +5,7 @@ Source: the layout as VirtualBox (src/VBox/Storage/VDICore.h) and QEMU (block/vd
 
 from __future__ import annotations
 
+from converters.disks.formats.vdi.check import check
 from converters.disks.formats.vdi.header import SIGNATURE, SIGNATURE_AT, Header
 from converters.disks.formats.vdi.parent import open_parent
 from converters.disks.formats.vdi.reader import VdiImage
@@ -29,4 +30,5 @@ FORMAT = DiskFormat(
     create=VdiWriter,
     options=(SUBFORMAT,),
     overlays=True,
+    check=check,
 )

@@ -5,6 +5,7 @@ Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, 
 
 from __future__ import annotations
 
+from converters.disks.formats.vhd.check import check
 from converters.disks.formats.vhd.footer import COOKIE, Kind, find_footer, footer_at
 from converters.disks.formats.vhd.header import Header
 from converters.disks.formats.vhd.parent import open_parent
@@ -35,4 +36,5 @@ FORMAT = DiskFormat(
     options=OPTIONS,
     by_end=True,
     overlays=True,
+    check=check,
 )

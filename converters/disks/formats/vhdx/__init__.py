@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from converters.disks.formats.vhdx.check import check
 from converters.disks.formats.vhdx.ground import Ground
 from converters.disks.formats.vhdx.header import (
     BAT,
@@ -91,4 +92,5 @@ FORMAT = DiskFormat(
     open=_open,
     create=VhdxWriter,
     options=(SUBFORMAT, BLOCK_SIZE),
+    check=check,
 )
