@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from converters.disks.cells import CELL, Cell, cells
 from converters.disks.filling import Buffers, fill, in_order, is_zero, threads_for
-from converters.disks.image import Image
+from converters.disks.image import Image, Run, Stored
 from rehost.progress import SILENT, Progress
 
 FINEST = 4096
@@ -27,7 +28,8 @@ class Pair(NamedTuple):
 def first_difference(left: Image, right: Image, progress: Progress = SILENT) -> int | None:
     """Return the first byte at which two disks differ, or None; the end of one is a difference.
 
-    Stretches that both tables call zero are not read.
+    Stretches that both tables call zero, or that lie in the same place of the same file, as those
+    of a common backing file do, are not read.
     """
     shared = min(left.size, right.size)
     progress.start("compare", shared)
@@ -49,6 +51,8 @@ class _Comparer:
         self._buffers = Buffers(CELL, 2)
 
     def __call__(self, pair: Pair) -> int | None:
+        if pair.left is not None and pair.right is not None and _shared(pair.left, pair.right):
+            return None
         one, other = self._buffers.all
         length = pair.stop - pair.start
         left = _filled(one, pair.left, pair)
@@ -64,6 +68,30 @@ class _Comparer:
         differ = np.frombuffer(left, np.uint8) != np.frombuffer(right, np.uint8)
         at = int(np.argmax(differ))
         return pair.start + at if differ[at] else None
+
+
+def _shared(left: Cell, right: Cell) -> bool:
+    """Say whether all that two cells hold is stored once, in a file that both have opened."""
+    return len(left.runs) == len(right.runs) and all(
+        one.start == other.start
+        and one.length == other.length
+        and (places := _places(one)) is not None
+        and places == _places(other)
+        for one, other in zip(left.runs, right.runs, strict=True)
+    )
+
+
+def _places(run: Run) -> list[tuple[int, int, int, int]] | None:
+    """Return where a stored run lies, by the numbers of its file; none if it is not all there."""
+    if not isinstance(run.source, Stored):
+        return None
+    found = []
+    for fd, offset, length in run.source.file.stretches(run.source.offset, run.length) or ():
+        status = os.fstat(fd)
+        if offset + length > status.st_size:
+            return None
+        found.append((status.st_dev, status.st_ino, offset, length))
+    return found or None
 
 
 def _filled(buffer: bytearray, cell: Cell | None, pair: Pair) -> memoryview | None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from converters.disks import compare
+from converters.disks.cells import Cell
 from converters.disks.compare import first_difference
-from tests.support.images import KIB, MIB, opened, ours
+from converters.disks.filling import fill
+from rehost.errors import DamagedInputError
+from tests.support.images import KIB, MIB, opened, ours, run
 
 SIZE = 7 * MIB + 512
 
@@ -62,3 +67,32 @@ def test_stored_zeros_and_holes_are_the_same(tmp_path: Path) -> None:
     stored, hole = opened(tmp_path / "stored.raw"), opened(tmp_path / "hole.raw")
     assert first_difference(stored, hole) is None
     assert first_difference(hole, stored) is None
+
+
+def test_what_two_disks_share_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tmp_path / "base.raw"
+    base.write_bytes(Random(1).randbytes(SIZE))
+    tops = [tmp_path / "one.qcow2", tmp_path / "other.qcow2"]
+    for number, top in enumerate(tops):
+        run("qemu-img", "create", "-q", "-f", "qcow2", "-b", base.name, "-F", "raw", top)
+        run("qemu-io", "-c", f"write -P {number} 5M 64k", top)
+    filled = []
+
+    def note(buffer: memoryview, cell: Cell) -> None:
+        filled.append(cell.start)
+        fill(buffer, cell)
+
+    monkeypatch.setattr(compare, "fill", note)
+    assert first_difference(opened(tops[0]), opened(tops[1])) == 5 * MIB
+    assert set(filled) == {4 * MIB}
+    assert first_difference(opened(tops[0]), opened(base)) == 5 * MIB
+
+
+def test_a_shared_file_that_is_cut_short_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "disk.raw"
+    path.write_bytes(b"x" * SIZE)
+    one, other = opened(path), opened(path)
+    assert first_difference(one, other) is None
+    os.truncate(path, MIB)
+    with pytest.raises(DamagedInputError):
+        first_difference(one, other)
