@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from converters.disks.formats.vmdk import tables as grain_tables
-from converters.disks.formats.vmdk.describing import describe, geometry
+from converters.disks.formats.vmdk.describing import embedded, geometry
 from converters.disks.image import read
 from converters.disks.registry import Shape
 from converters.disks.writer import Level
@@ -160,7 +160,7 @@ ddb.virtualHWVersion = "4"
 
 
 def test_the_descriptor_is_what_vmware_writes() -> None:
-    text = describe("streamOptimized", Shape(8 * GIB), bytes(range(32)))
+    text = embedded("streamOptimized", Shape(8 * GIB), bytes(range(32)))
     assert len(text) == 20 * 512
     assert text.rstrip(b"\0").decode() == DESCRIPTOR
 
@@ -196,7 +196,7 @@ def test_the_geometry_goes_by_controller_and_size(
 
 @pytest.mark.parametrize("reserved", ["ffffffff", "fffffffe"])
 def test_a_content_identifier_that_means_something_else_is_not_used(reserved: str) -> None:
-    text = describe("streamOptimized", Shape(MIB), bytes.fromhex("11" * 12 + reserved)).decode()
+    text = embedded("streamOptimized", Shape(MIB), bytes.fromhex("11" * 12 + reserved)).decode()
     assert "CID=00000000\n" in text
     assert f'ddb.longContentID = "{"11" * 12}00000000"\n' in text
 
@@ -330,7 +330,7 @@ def test_a_disk_of_no_bytes_is_refused(tmp_path: Path) -> None:
     image = opened(create(tmp_path / "plain.raw", RAW, 0))
     with pytest.raises(UsageError) as caught:
         ours(image, tmp_path / "ours.vmdk", "vmdk")
-    assert str(caught.value) == "a sparse VMDK cannot be empty (the disk has 0 bytes)"
+    assert str(caught.value) == "a VMDK cannot be empty (the disk has 0 bytes)"
 
 
 def test_a_disk_larger_than_vmware_allows_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The descriptor of a new VMDK with one sparse extent, in the words VMware's own tools use.
+"""The descriptor of a new VMDK, in the words VMware's own tools use.
 
 Source: VMware, "Virtual Disk Format 5.0", section "The Descriptor File"; for the geometry, VMware's
 knowledge base, article 1026254.
@@ -6,15 +6,18 @@ knowledge base, article 1026254.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from converters.disks.image import SECTOR
 from converters.disks.options import Option
-from converters.disks.registry import Shape
+from converters.disks.registry import Base, Shape
+from rehost.errors import UsageError
 
 GIB = 1 << 30
 SIZE = 20 * SECTOR
 RESERVED = frozenset({"ffffffff", "fffffffe"})
+UNSAYABLE = frozenset('"\r\n\0')
 
 ADAPTER_TYPE = Option(
     "adapter_type", ("lsilogic", "buslogic", "ide", "legacyESX"), "controller it is made for"
@@ -29,11 +32,11 @@ TEXT = """# Disk DescriptorFile
 version=1
 encoding="UTF-8"
 CID={content_id}
-parentCID=ffffffff
+parentCID={parent_id}
 createType="{kind}"
-
+{hint}
 # Extent description
-RW {sectors} SPARSE "disk.vmdk"
+{extents}
 
 # The Disk Data Base
 #DDB
@@ -57,22 +60,57 @@ class Geometry(NamedTuple):
     sectors: int
 
 
-def describe(kind: str, shape: Shape, digest: bytes) -> bytes:
+def describe(kind: str, shape: Shape, digest: bytes, extents: Sequence[str]) -> bytes:
     """Return the descriptor; ``digest``, of 16 bytes or more, stands for the disk's content."""
     long_content_id = digest[:16].hex()
     if long_content_id[-8:] in RESERVED:
         long_content_id = f"{long_content_id[:-8]}00000000"
     adapter = shape.option(ADAPTER_TYPE)
-    text = TEXT.format(
+    base = shape.base
+    return TEXT.format(
         kind=kind,
         content_id=long_content_id[-8:],
         long_content_id=long_content_id,
-        sectors=-(-shape.size // SECTOR),
+        parent_id=parent_id(base),
+        hint=f'parentFileNameHint="{sayable(base.name)}"\n' if base else "",
+        extents="\n".join(extents),
         adapter=adapter,
         geometry=geometry(shape.size, adapter),
         hardware=shape.option(HARDWARE_VERSION),
-    )
-    return text.encode("ascii").ljust(SIZE, b"\0")
+    ).encode()
+
+
+def embedded(kind: str, shape: Shape, digest: bytes) -> bytes:
+    """Return the descriptor of a disk that lies in its only extent, with room behind it."""
+    # Its own name is not to be relied on: files are renamed. The same input gives the same bytes.
+    extent = f'RW {-(-shape.size // SECTOR)} SPARSE "disk.vmdk"'
+    text = describe(kind, shape, digest, [extent])
+    if len(text) > SIZE:
+        raise UsageError(f"the descriptor does not fit ({len(text)} bytes, {SIZE} are there)")
+    return text.ljust(SIZE, b"\0")
+
+
+def parent_id(base: Base | None) -> str:
+    """Return the content identifier of the disk below, or what stands for none."""
+    if base is None:
+        return "ffffffff"
+    if base.format != "vmdk":
+        raise UsageError(
+            f"a VMDK can only store differences to a VMDK (the base is {base.format})",
+            where=base.name,
+            hint="Convert the base to VMDK first, or write another format.",
+        )
+    said = base.image.facts.details
+    return str(said.get("CID", "")).lower().rjust(8, "0")
+
+
+def sayable(name: str) -> str:
+    """Return a file's name, refusing one that a descriptor cannot hold."""
+    if UNSAYABLE & set(name):
+        raise UsageError(
+            f"a VMDK cannot name such a file ({name!r})", hint="Choose a name without quotes."
+        )
+    return name
 
 
 def geometry(size: int, adapter: str) -> Geometry:

@@ -1,4 +1,4 @@
-"""Writing monolithicSparse VMDKs: one file that holds the grains in use, and its own descriptor.
+"""Writing hosted sparse extents: monolithicSparse, one file, and twoGbMaxExtentSparse, many.
 
 Both grain directories are written, as VMware does, and grains begin at a multiple of their size.
 
@@ -7,73 +7,143 @@ Source: VMware, "Virtual Disk Format 5.0", section "Hosted Sparse Extent Metadat
 
 from __future__ import annotations
 
-from hashlib import sha256
-
-from converters.disks.formats.vmdk.describing import SIZE, describe
-from converters.disks.formats.vmdk.header import NEWLINE_TEST, NEWLINES, REDUNDANT_TABLES, Header
+from converters.disks.formats.vmdk.describing import SIZE, describe, embedded
+from converters.disks.formats.vmdk.header import (
+    NEWLINE_TEST,
+    NEWLINES,
+    REDUNDANT_TABLES,
+    ZEROED_GRAINS,
+    ZEROED_SINCE,
+    Header,
+)
+from converters.disks.formats.vmdk.identity import Content
+from converters.disks.formats.vmdk.pieces import PIECE, piece_names, sizes
 from converters.disks.formats.vmdk.tables import ENTRIES, GRAIN, GrainTables
 from converters.disks.image import SECTOR
+from converters.disks.options import Option
 from converters.disks.output import Output
 from converters.disks.registry import Shape
-from converters.disks.writer import Level, Place
-from rehost.errors import UsageError
+from converters.disks.writer import Place
 
-KIND = "monolithicSparse"
-VERSION = 1
+GRAIN_SIZE = Option(
+    "grain_size",
+    (str(GRAIN), *(str(8192 << more) for more in range(8) if 8192 << more != GRAIN)),
+    "bytes that are stored or not stored together",
+)
+ZEROED_GRAIN = Option("zeroed_grain", ("off", "on"), "whether grains may be marked as zeros")
 
 
-class SparseWriter:
-    """A new monolithicSparse VMDK."""
+class SparseFile:
+    """One hosted sparse extent that is being filled with the grains of ``size`` bytes."""
 
-    unit = GRAIN
-
-    def __init__(self, output: Output, shape: Shape) -> None:
-        if shape.level not in {None, Level.NONE}:
-            raise UsageError(
-                f"a {KIND} VMDK is never compressed",
-                hint="Pass no level, or -o subformat=streamOptimized.",
-            )
-        self._output = output
+    def __init__(self, output: Output, shape: Shape, size: int, reserved: int) -> None:
+        """Lay it out; ``reserved`` is the room for a descriptor."""
+        self.output = output
         self._shape = shape
-        self._redundant = GrainTables(self._output, SECTOR + SIZE, shape.size)
-        self._tables = GrainTables(self._output, self._redundant.stop, shape.size)
-        self._overhead = self._next = -(-self._tables.stop // GRAIN) * GRAIN
-        self._content = sha256(shape.size.to_bytes(8, "little"))
+        self._size = size
+        self._reserved = reserved
+        self._grain = int(shape.option(GRAIN_SIZE))
+        self._redundant = GrainTables(output, SECTOR + reserved, size, self._grain)
+        self._tables = GrainTables(output, self._redundant.stop, size, self._grain)
+        self._overhead = self._next = -(-self._tables.stop // self._grain) * self._grain
 
-    def place(self, start: int, length: int) -> list[Place]:
-        """Give a stretch the next grains. Which ones are in use is the disk's identity."""
-        offset, grain = self._next, start // GRAIN
-        last = -(-(start + length) // GRAIN)
-        while grain < last:
-            count = min(last - grain, ENTRIES - grain % ENTRIES)
+    def place(self, start: int, length: int) -> Place:
+        """Give a stretch the next grains."""
+        offset, grain = self._next, self._grain
+        number, last = start // grain, -(-(start + length) // grain)
+        while number < last:
+            count = min(last - number, ENTRIES - number % ENTRIES)
             for tables in (self._redundant, self._tables):
-                tables.enter(grain, self._next, count)
-            self._next += count * GRAIN
-            grain += count
-        self._content.update(start.to_bytes(8, "little") + length.to_bytes(8, "little"))
-        return [Place(offset, length)]
+                tables.enter(number, self._next, count)
+            self._next += count * grain
+            number += count
+        return Place(offset, length, self.output)
 
-    def finish(self) -> None:
+    def finish(self, descriptor: bytes = b"") -> None:
         """Write the tables, the descriptor and, last of all, the header."""
-        self._output.truncate(self._next)
+        self.output.truncate(self._next)
         self._redundant.finish()
         self._tables.finish()
-        self._output.write(describe(KIND, self._shape, self._content.digest()), SECTOR)
-        self._output.write(self._header().packed(), 0)
+        if descriptor:
+            self.output.write(descriptor, SECTOR)
+        self.output.write(self._header().packed(), 0)
 
     def _header(self) -> Header:
+        zeroed = self._shape.option(ZEROED_GRAIN) == "on"
         return Header(
-            version=VERSION,
-            flags=NEWLINE_TEST | REDUNDANT_TABLES,
-            capacity=-(-self._shape.size // SECTOR),
-            grain=GRAIN // SECTOR,
-            descriptor_at=1,
-            descriptor_size=SIZE // SECTOR,
+            version=ZEROED_SINCE if zeroed else 1,
+            flags=NEWLINE_TEST | REDUNDANT_TABLES | (ZEROED_GRAINS if zeroed else 0),
+            capacity=-(-self._size // SECTOR),
+            grain=self._grain // SECTOR,
+            descriptor_at=1 if self._reserved else 0,
+            descriptor_size=self._reserved // SECTOR,
             entries_per_table=ENTRIES,
-            redundant_at=(SECTOR + SIZE) // SECTOR,
+            redundant_at=(SECTOR + self._reserved) // SECTOR,
             directory_at=self._redundant.stop // SECTOR,
             overhead=self._overhead // SECTOR,
             unclean=0,
             newlines=NEWLINES,
             compression=0,
         )
+
+
+class SparseWriter:
+    """A new monolithicSparse VMDK."""
+
+    KIND = "monolithicSparse"
+
+    def __init__(self, output: Output, shape: Shape) -> None:
+        self.unit = int(shape.option(GRAIN_SIZE))
+        self._shape = shape
+        self._file = SparseFile(output, shape, shape.size, SIZE)
+        self._content = Content(shape)
+
+    def place(self, start: int, length: int) -> list[Place]:
+        """Give a stretch the next grains."""
+        place = self._file.place(start, length)
+        self._content.add(start, length, self._file.output, place.offset)
+        return [place]
+
+    def finish(self) -> None:
+        """Write tables, descriptor and header."""
+        self._file.finish(embedded(self.KIND, self._shape, self._content.digest()))
+
+
+class SplitSparseWriter:
+    """A new twoGbMaxExtentSparse VMDK: a descriptor and an extent for every two gigabytes."""
+
+    KIND = "twoGbMaxExtentSparse"
+
+    def __init__(self, output: Output, shape: Shape) -> None:
+        self.unit = int(shape.option(GRAIN_SIZE))
+        self._output = output
+        self._shape = shape
+        self._names = piece_names(output.name, "s", shape.size)
+        self._files = [
+            SparseFile(output.beside(name), shape, size, 0)
+            for name, size in zip(self._names, sizes(shape.size), strict=True)
+        ]
+        self._content = Content(shape)
+
+    def place(self, start: int, length: int) -> list[Place]:
+        """Give a stretch the next grains of the extents it touches."""
+        found = []
+        stop = start + length
+        while start < stop:
+            number, at = divmod(start, PIECE)
+            part = min(stop - start, PIECE - at)
+            place = self._files[number].place(at, part)
+            self._content.add(start, part, self._files[number].output, place.offset)
+            found.append(place)
+            start += part
+        return found
+
+    def finish(self) -> None:
+        """Write the tables of all extents, and the descriptor."""
+        for file in self._files:
+            file.finish()
+        extents = [
+            f'RW {-(-size // SECTOR)} SPARSE "{name}"'
+            for name, size in zip(self._names, sizes(self._shape.size), strict=True)
+        ]
+        self._output.write(describe(self.KIND, self._shape, self._content.digest(), extents), 0)

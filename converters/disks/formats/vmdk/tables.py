@@ -17,24 +17,19 @@ from rehost.errors import UsageError
 GRAIN = 64 << 10
 ENTRIES = 512
 TABLE = ENTRIES * 4
-SPAN = GRAIN * ENTRIES
-LARGEST = 62 << 40
 FARTHEST = 0xFFFF_FFFF
 
 NO_TABLE = -1
 
 
 class GrainTables:
-    """A directory and its tables, from ``offset`` of the file on."""
+    """A directory and its tables, from ``offset`` of the file on, for grains of ``grain`` bytes."""
 
-    def __init__(self, output: Output, offset: int, size: int) -> None:
-        if not size:
-            raise UsageError("a sparse VMDK cannot be empty (the disk has 0 bytes)")
-        if size > LARGEST:
-            raise UsageError(f"a VMDK holds 62 TiB at most (the disk has {size} bytes)")
+    def __init__(self, output: Output, offset: int, size: int, grain: int = GRAIN) -> None:
         self._output = output
         self._offset = offset
-        self._count = -(-size // SPAN)
+        self._grain = grain
+        self._count = -(-size // (grain * ENTRIES))
         self._tables_at = offset + -(-self._count * 4 // SECTOR) * SECTOR
         self._table = NO_TABLE
         self._entries = np.zeros(ENTRIES, dtype="<u4")
@@ -44,18 +39,14 @@ class GrainTables:
         """The offset of the first byte behind the tables."""
         return self._tables_at + self._count * TABLE
 
-    def enter(self, grain: int, offset: int, count: int = 1) -> None:
-        """Say that ``count`` grains of one table, from ``grain`` on, lie at ``offset`` and on."""
-        if (offset + count * GRAIN) // SECTOR > FARTHEST:
-            raise UsageError(
-                "a sparse VMDK cannot grow beyond 2 TiB",
-                hint="Write another format, such as qcow2.",
-            )
-        table, index = divmod(grain, ENTRIES)
+    def enter(self, number: int, offset: int, count: int = 1) -> None:
+        """Say that ``count`` grains of one table, from a number on, lie at ``offset`` and on."""
+        check_reach(offset + count * self._grain)
+        table, index = divmod(number, ENTRIES)
         if table != self._table:
             self._finish_table()
             self._table = table
-        first, step = offset // SECTOR, GRAIN // SECTOR
+        first, step = offset // SECTOR, self._grain // SECTOR
         self._entries[index : index + count] = np.arange(first, first + count * step, step)
 
     def finish(self) -> None:
@@ -70,3 +61,12 @@ class GrainTables:
             return
         self._output.write(self._entries.tobytes(), self._tables_at + self._table * TABLE)
         self._entries[:] = 0
+
+
+def check_reach(offset: int) -> None:
+    """Refuse a file that grows behind what an entry of 32 bits can name."""
+    if offset // SECTOR > FARTHEST:
+        raise UsageError(
+            "a sparse VMDK cannot grow beyond 2 TiB",
+            hint="Write another format, such as qcow2.",
+        )
