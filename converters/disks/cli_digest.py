@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rehost.console.output import emit_json
+from rehost.console.parameters import SIZE
 
 if TYPE_CHECKING:
     from converters.disks.delta import Stretch
@@ -28,7 +29,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 @click.argument("source", type=SOURCE)
 @click.option("--format", "named", metavar="FORMAT", help="Read SOURCE as this.")
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default="sha256", show_default=True)
-@click.option("--chunk", type=int, default=1 << 20, show_default=True, help="Bytes of a chunk.")
+@click.option("--chunk", type=SIZE, default="1M", show_default=True, help="Size of a chunk.")
 @click.option("--plain", is_flag=True, help="Also digest the raw content, as sha256sum does.")
 @click.option(
     "--manifest", type=click.Path(path_type=Path), help="Write the digests of all chunks here."

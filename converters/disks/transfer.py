@@ -12,6 +12,7 @@ from pathlib import Path
 
 from converters.disks.copy import Care, fill, refuse_unwritable
 from converters.disks.crew import nothing
+from converters.disks.device import DeviceOutput, device_output
 from converters.disks.image import Image, Run, resolved
 from converters.disks.journal import SYNC_SECONDS, Journal
 from converters.disks.output import Output, Stream
@@ -67,6 +68,10 @@ class Transfer:
         if self.dest is None:
             yield _standard_output(), None
             return
+        if self.dest.is_block_device():
+            with writing(self.dest), self._device(self.dest) as device:
+                yield device, None
+            return
         name = self.dest.name
         with (
             self._hinted(),
@@ -79,6 +84,15 @@ class Transfer:
             with writing(place), Output(place, name, elsewhere=beside, keep=keep) as output:
                 yield output, journal
             staging.commit()
+
+    def _device(self, path: Path) -> DeviceOutput:
+        if self.resume:
+            raise UsageError(
+                "is a block device, where nothing is kept to go on from",
+                where=str(path),
+                hint="Run it again without --resume; it writes the device anew.",
+            )
+        return device_output(path, self.into.name, self.shape.size, force=self.force)
 
     def _journal(self, staging: Staging) -> Journal:
         options = sorted(self.shape.options.items())

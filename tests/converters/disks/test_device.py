@@ -17,8 +17,9 @@ from converters.disks.copy import copy
 from converters.disks.device import DeviceOutput, device_output
 from converters.disks.registry import Shape, format_named
 from rehost.errors import InteropError
-from tests.support.images import KIB, MIB, opened
+from tests.support.images import KIB, MIB, opened, ours
 from tests.support.loops import loop_device
+from tests.support.packages import rehost
 
 SIZE = 8 * MIB
 OLD = b"\xee"
@@ -168,3 +169,26 @@ def test_a_device_holds_one_file(device: Path) -> None:
         f"{device}: the image needs a second file (disk-flat.vmdk), which cannot lie on a device"
     )
     assert caught.value.hint == "Write a raw disk to a device."
+
+
+def test_convert_writes_to_a_device_when_it_is_told_to(tmp_path: Path, device: Path) -> None:
+    disk = sparse(tmp_path / "disk.raw", 3, SIZE)
+    source = ours(opened(tmp_path / "disk.raw"), tmp_path / "disk.qcow2", "qcow2")
+    said = rehost("disk", "convert", source, device)
+    assert (said.code, said.err) == (
+        6,
+        f"error: {device}: is a block device, whose content would be lost\n"
+        "hint: Pass --force to overwrite it.\n",
+    )
+    said = rehost("disk", "convert", source, device, "--force", "--resume")
+    assert (said.code, said.err) == (
+        2,
+        f"error: {device}: is a block device, where nothing is kept to go on from\n"
+        "hint: Run it again without --resume; it writes the device anew.\n",
+    )
+    assert content(device) == OLD * SIZE
+    said = rehost("disk", "convert", source, device, "--force")
+    assert (said.code, said.err) == (0, "")
+    assert content(device) == disk
+    assert device.is_block_device()
+    assert rehost("disk", "compare", device, source).out == "identical\n"
