@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from converters.disks.cli_check import check
-from converters.disks.cli_convert import (
+from converters.disks.cli_convert import convert, resize
+from converters.disks.cli_digest import compare, digest
+from converters.disks.cli_options import (
+    SOURCE,
     access_options,
-    convert,
     format_option,
-    resize,
+    json_option,
     with_options,
 )
-from converters.disks.cli_digest import SOURCE, compare, digest, json_option
 from rehost.console.output import emit_json, emit_table, size_text
 
 if TYPE_CHECKING:

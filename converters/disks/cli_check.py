@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.disks.cli_digest import SOURCE, json_option
+from converters.disks.cli_options import SOURCE, json_option
 from rehost.console.output import emit_json, say, size_text
 
 if TYPE_CHECKING:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.disks.cli_digest import json_option
+from converters.disks.cli_options import (
+    access_options,
+    format_option,
+    json_option,
+    with_options,
+)
 from rehost.console.output import emit_json, say
 from rehost.console.parameters import PAIR, SIZE
 
@@ -19,17 +23,6 @@ LOST = 1
 STDOUT = "-"
 FILE = click.Path(dir_okay=False, path_type=Path)
 
-format_option = click.option(
-    "--format", "named", metavar="FORMAT", help="Read SOURCE as this, not as what it looks like."
-)
-access_options = (
-    click.option("--snapshot", metavar="NAME", help="Read this internal snapshot of SOURCE."),
-    click.option(
-        "--passphrase-file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Decrypt SOURCE with the first line of this file.",
-    ),
-)
 writing_options = (
     click.option("-o", "options", type=PAIR, multiple=True, help="A setting of the format."),
     click.option(
@@ -52,21 +45,6 @@ writing_options = (
         help="Stop, or write zeros for what cannot be read and list it.",
     ),
 )
-
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-Decorator = Callable[[Command], Command]
-
-
-def with_options(options: Sequence[Decorator[Any]]) -> Decorator[Any]:
-    """Return a decorator that adds several options, shown in this order."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 @click.command()

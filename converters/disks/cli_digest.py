@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from converters.disks.cli_options import (
+    SOURCE,
+    access_options,
+    format_option,
+    json_option,
+    with_options,
+)
 from rehost.console.output import emit_json
 from rehost.console.parameters import SIZE
 
@@ -19,15 +26,13 @@ if TYPE_CHECKING:
     from rehost.progress import Progress
 
 DIFFERENT = 1
-SOURCE = click.Path(path_type=str)
 ALGORITHMS = ("sha256", "sha512", "sha384", "sha1", "blake2b")
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command()
 @click.argument("source", type=SOURCE)
-@click.option("--format", "named", metavar="FORMAT", help="Read SOURCE as this.")
+@format_option
+@with_options(access_options)
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default="sha256", show_default=True)
 @click.option("--chunk", type=SIZE, default="1M", show_default=True, help="Size of a chunk.")
 @click.option("--plain", is_flag=True, help="Also digest the raw content, as sha256sum does.")
@@ -46,12 +51,12 @@ def digest(ctx: click.Context, /, source: str, *, as_json: bool, **asked: Any) -
     """
     from converters.disks.delta import digested
     from converters.disks.digest import Terms
-    from converters.disks.locate import located, open_source
+    from converters.disks.locate import access_of, located, open_source
     from converters.disks.manifest import Manifest
     from rehost.outputs import staged, writing
     from rehost.progress import SILENT
 
-    image = open_source(source, format=asked["named"])
+    image = open_source(source, format=asked["named"], access=access_of(asked))
     past = Manifest(located(asked["against"]).file) if asked["against"] else None
     terms = Terms(image.size, asked["chunk"], asked["algorithm"])
     if past is not None:

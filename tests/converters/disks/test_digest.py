@@ -39,6 +39,7 @@ from tests.support.images import (
     make,
     opened,
     ours,
+    run,
     scribble,
 )
 from tests.support.packages import rehost
@@ -385,6 +386,17 @@ def test_the_command_prints_the_digests_and_what_changed(tmp_path: Path) -> None
         "changed": [{"start": 2 * MIB, "length": MIB}],
         "sizes": [3 * MIB, 3 * MIB],
     }
+
+
+def test_an_earlier_snapshot_is_digested_by_name(tmp_path: Path) -> None:
+    path = create(tmp_path / "disk.qcow2", QCOW2S[7], 2 * MIB)
+    run("qemu-io", "-c", "write -P 1 0 1M", path)
+    before = digest(path, MIB)[1].whole
+    run("qemu-img", "snapshot", "-c", "before", path)
+    run("qemu-io", "-c", "write -P 2 0 1M", path)
+    assert digest(path, MIB)[1].whole != before
+    said = rehost("disk", "digest", path, "--snapshot", "before", "--json")
+    assert json.loads(said.out)["digest"] == before
 
 
 def test_the_command_offers_every_algorithm() -> None:
