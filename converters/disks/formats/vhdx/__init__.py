@@ -23,16 +23,14 @@ from converters.disks.formats.vhdx.header import (
 )
 from converters.disks.formats.vhdx.log import replayed
 from converters.disks.formats.vhdx.metadata import Metadata
+from converters.disks.formats.vhdx.parent import open_parent
 from converters.disks.formats.vhdx.reader import VhdxImage, facts_of
 from converters.disks.formats.vhdx.table import BlockTable
-from converters.disks.formats.vhdx.writer import BLOCK_SIZE, SUBFORMAT, VhdxWriter
+from converters.disks.formats.vhdx.writer import OPTIONS, VhdxWriter
 from converters.disks.gate import Gate
-from converters.disks.image import Image
-from converters.disks.registry import DiskFormat, open_below
-from rehost.errors import DamagedInputError, RefusedError
+from converters.disks.registry import DiskFormat
 from rehost.files import File
 
-LINKAGES = ("parent_linkage", "parent_linkage2")
 REPLAYED = "the disk was not closed; its log is replayed while it is read"
 
 
@@ -48,7 +46,7 @@ def _open(file: File, gate: Gate) -> VhdxImage:
         ground.take(np.array([offset]), length, "part of the VHDX")
     table = BlockTable(seen, regions[BAT], metadata, ground)
     odd = (*oddities, *odd_regions, *([REPLAYED] if over else []))
-    parent = _open_parent(metadata.locator, file.name, gate)
+    parent = open_parent(metadata.locator, file.name, gate)
     solid = file.size if over is None else over.written
     facts = facts_of(creator, header, metadata, table, odd)
     return VhdxImage(seen, metadata, table, solid=solid, parent=parent, facts=facts)
@@ -61,29 +59,6 @@ def _log_of(header: Header, file: File) -> Region:
     return place if sound else Region(0, 0)
 
 
-def _open_parent(locator: dict[str, str] | None, where: str, gate: Gate) -> Image | None:
-    """Open the parent of a differencing disk, which must not have changed since."""
-    if locator is None:
-        return None
-    if not (name := locator.get("relative_path")):
-        raise RefusedError(
-            "does not name its parent by a relative path",
-            where=where,
-            hint="Put the parent beside it, then set its path: Set-VHD -ParentPath.",
-        )
-    parent = open_below(name, gate, by=where, format="vhdx")
-    found = str(parent.facts.details["dataWriteGuid"])
-    linked = [locator[key] for key in LINKAGES if locator.get(key)]
-    if found not in {link.strip("{}").lower() for link in linked}:
-        raise DamagedInputError(
-            f"its parent {name!r} was changed, or is another one (it has {found}, "
-            f"should have {' or '.join(linked) or 'one that is not said'})",
-            where=where,
-            hint="Find the parent as it was when this disk was made.",
-        )
-    return parent
-
-
 FORMAT = DiskFormat(
     name="vhdx",
     title="Microsoft VHDX",
@@ -91,6 +66,7 @@ FORMAT = DiskFormat(
     recognise=lambda file: file.pread(0, len(SIGNATURE)) == SIGNATURE,
     open=_open,
     create=VhdxWriter,
-    options=(SUBFORMAT, BLOCK_SIZE),
+    options=OPTIONS,
+    overlays=True,
     check=check,
 )

@@ -46,6 +46,7 @@ _NAMES = {
     PHYSICAL_SECTOR: "physical sector size",
     PARENT_LOCATOR: "parent locator",
 }
+_OF_THE_DISK = {DISK_SIZE, DISK_ID, LOGICAL_SECTOR, PHYSICAL_SECTOR}
 _LENGTHS = {FILE_PARAMETERS: 8, DISK_SIZE: 8, DISK_ID: 16, LOGICAL_SECTOR: 4, PHYSICAL_SECTOR: 4}
 
 
@@ -116,17 +117,22 @@ class Metadata:
             )
 
     def packed(self) -> bytes:
-        """Return the metadata region as it is stored, for a disk without a parent."""
+        """Return the metadata region as it is stored."""
+        kind = LEAVE_ALLOCATED if self.fixed else 0
         items = {
-            FILE_PARAMETERS: PARAMETERS.pack(self.block, LEAVE_ALLOCATED if self.fixed else 0),
+            FILE_PARAMETERS: PARAMETERS.pack(
+                self.block, kind if self.locator is None else HAS_PARENT
+            ),
             DISK_SIZE: self.size.to_bytes(8, "little"),
             DISK_ID: self.disk_id.bytes_le,
             LOGICAL_SECTOR: self.logical.to_bytes(4, "little"),
             PHYSICAL_SECTOR: self.physical.to_bytes(4, "little"),
         }
+        if self.locator is not None:
+            items[PARENT_LOCATOR] = packed_locator(self.locator)
         table, content = TABLE.pack(SIGNATURE, 0, len(items)), b""
         for name, item in items.items():
-            flags = IS_REQUIRED | (0 if name == FILE_PARAMETERS else IS_DISK)
+            flags = IS_REQUIRED | (IS_DISK if name in _OF_THE_DISK else 0)
             table += ENTRY.pack(name.bytes_le, TABLE_SIZE + len(content), len(item), flags)
             content += item
         return table.ljust(TABLE_SIZE, b"\0") + content
@@ -198,6 +204,19 @@ def _parse_locator(raw: bytes, where: str) -> dict[str, str]:
             raise DamagedInputError("a VHDX parent locator entry lies behind its end", where=where)
         found[_text(key)] = _text(value)
     return found
+
+
+def packed_locator(entries: dict[str, str]) -> bytes:
+    """Return a parent locator as it is stored."""
+    texts = b""
+    table = LOCATOR.pack(VHDX_PARENT.bytes_le, 0, len(entries))
+    begin = LOCATOR.size + len(entries) * LOCATOR_ENTRY.size
+    for pair in entries.items():
+        key, value = (text.encode("utf-16-le", "surrogatepass") for text in pair)
+        at = begin + len(texts)
+        table += LOCATOR_ENTRY.pack(at, at + len(key), len(key), len(value))
+        texts += key + value
+    return table + texts
 
 
 def _text(raw: bytes) -> str:

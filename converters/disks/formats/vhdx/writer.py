@@ -1,8 +1,8 @@
-"""Writing VHDX, dynamic or fixed.
+"""Writing VHDX: dynamic, fixed, or only the differences to another VHDX.
 
 The file is laid out as Hyper-V does: headers, an empty log, metadata, the block allocation table,
-then blocks in the order of the disk. The table is written while the disk goes by, so memory does
-not grow with it. Identifiers follow from what is stored where, never from chance or time.
+then blocks in the order of the disk. Identifiers follow from what is stored where, never from
+chance or time.
 
 Source: [MS-VHDX].
 """
@@ -11,10 +11,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import sha256
-from uuid import uuid5
+from uuid import UUID, uuid5
 
-import numpy as np
-
+from converters.disks.formats.vhdx.allocation import (
+    Allocation,
+    DifferencingAllocation,
+    FixedAllocation,
+)
 from converters.disks.formats.vhdx.header import (
     BAT,
     CREATOR_SIZE,
@@ -29,9 +32,8 @@ from converters.disks.formats.vhdx.header import (
     RegionTable,
 )
 from converters.disks.formats.vhdx.metadata import LARGEST_DISK, Metadata
-from converters.disks.formats.vhdx.table import FULLY_PRESENT, PART
+from converters.disks.formats.vhdx.parent import locator_to
 from converters.disks.identity import identity
-from converters.disks.image import SECTOR
 from converters.disks.options import Option
 from converters.disks.output import Output
 from converters.disks.registry import Shape
@@ -47,41 +49,39 @@ BLOCK_SIZE = Option(
     ("0", *(str(MIB << bits) for bits in range(9))),
     "bytes of a block, 0 to follow from the disk's size",
 )
+LOGICAL_SECTOR = Option(
+    "logical_sector_size", ("512", "4096"), "bytes of a sector as the guest sees it"
+)
+LOG_SIZE = Option("log_size", tuple(str(MIB << bits) for bits in range(6)), "bytes of the log")
+ZERO_STATE = Option(
+    "block_state_zero", ("off", "on"), "whether blocks of nothing are called zero, not absent"
+)
+OPTIONS = (SUBFORMAT, BLOCK_SIZE, LOGICAL_SECTOR, LOG_SIZE, ZERO_STATE)
 PHYSICAL_SECTOR = 4096
 CREATOR = "rehost"
-LOG = Region(MIB, MIB)
-METADATA_REGION = Region(2 * MIB, MIB)
-BAT_AT = 3 * MIB
+LOG_AT = MIB
 
 
 class VhdxWriter:
     """A new VHDX. Its unit is a sector, not a block: what is zero in a block stays a hole."""
 
-    unit = SECTOR
-
     def __init__(self, output: Output, shape: Shape) -> None:
         if shape.size > LARGEST_DISK:
             raise UsageError(f"a VHDX holds 64 TiB at most (the disk has {shape.size} bytes)")
         self._output = output
-        self._fixed = shape.option(SUBFORMAT) == FIXED
-        self._metadata = Metadata(
-            block=int(shape.option(BLOCK_SIZE)) or usual_block(shape.size),
-            size=-(-shape.size // SECTOR) * SECTOR,
-            logical=SECTOR,
-            physical=PHYSICAL_SECTOR,
-            disk_id=NO_LOG,
-            fixed=self._fixed,
-        )
+        self._metadata = _metadata_for(shape)
+        self.unit = self._metadata.logical
+        self._log = Region(LOG_AT, int(shape.option(LOG_SIZE)))
+        self._described = Region(sum(self._log), MIB)
         # QEMU counts the entries of an empty disk in 32 bits, from -1 on, and wants room for them.
         table = (self._metadata.entries or 0xFFFF_FFFF // self._metadata.chunk) * 8
-        self._bat = Region(BAT_AT, -(-table // MIB) * MIB)
-        self._next = sum(self._bat)
+        self._bat = Region(sum(self._described), -(-table // MIB) * MIB)
+        self._blocks = _allocation_for(output, self._bat, self._metadata, shape)
+        self._each = self._metadata.locator is not None
         self._block, self._at = -1, 0
-        self._part = 0
-        self._entries = np.zeros(PART, dtype="<u8")
         self._begun = self._reached = 0
         self._digest = sha256()
-        self._output.truncate(self._next)
+        self._output.truncate(sum(self._bat))
 
     def place(self, start: int, length: int) -> list[Place]:
         """Give each block room when the first of it comes."""
@@ -94,31 +94,30 @@ class VhdxWriter:
         stop = start + length
         while start < stop:
             number, inside = divmod(start, size)
-            if number != self._block:
-                self._block, self._at = number, self._room(number)
             part = min(size - inside, stop - start)
+            if number != self._block or self._each:
+                self._block, self._at = number, self._blocks.room(number, start, start + part)
             places.append(Place(self._at + inside, part))
             start += part
         return places
 
     def finish(self) -> None:
         """Write the tables, the headers and, last of all, the signature."""
-        if self._fixed:
-            self._write_fixed_table()
-            self._next = sum(self._bat) + self._metadata.blocks * self._metadata.block
-        else:
-            self._flush()
-        self._output.truncate(self._next)
+        self._digest.update(self._blocks.finish())
+        self._output.truncate(self._blocks.end)
         self._note()
         found = identity(self._output, sum(self._bat), self._metadata.size, self._digest.digest())
         written, data, disk = (uuid5(found, name) for name in ("file", "data", "disk"))
-        metadata = replace(self._metadata, disk_id=disk)
-        self._output.write(metadata.packed(), METADATA_REGION.offset)
-        regions = RegionTable.packed({BAT: self._bat, METADATA: METADATA_REGION})
+        metadata = self._metadata
+        if metadata.locator is None:
+            metadata = replace(metadata, disk_id=disk)
+        self._output.write(metadata.packed(), self._described.offset)
+        regions = RegionTable.packed({BAT: self._bat, METADATA: self._described})
         for at in REGIONS_AT:
             self._output.write(regions, at)
+        log = self._log
         for sequence, at in enumerate(HEADERS_AT):
-            header = Header(sequence, written, data, NO_LOG, 0, 1, LOG.length, LOG.offset)
+            header = Header(sequence, written, data, NO_LOG, 0, 1, log.length, log.offset)
             self._output.write(header.packed(), at)
         creator = CREATOR.encode("utf-16-le").ljust(CREATOR_SIZE, b"\0")
         self._output.write(SIGNATURE + creator, 0)
@@ -127,34 +126,6 @@ class VhdxWriter:
         """Let the identifiers depend on a stretch that is stored, however it came in parts."""
         self._digest.update(b"%d %d," % (self._begun, self._reached))
 
-    def _room(self, number: int) -> int:
-        """Return where a block goes, and note it in the table."""
-        if self._fixed:
-            return sum(self._bat) + number * self._metadata.block
-        part, index = divmod(number + number // self._metadata.chunk, PART)
-        if part != self._part:
-            self._flush()
-            self._part = part
-        self._entries[index] = self._next | FULLY_PRESENT
-        self._next += self._metadata.block
-        return self._next - self._metadata.block
-
-    def _flush(self) -> None:
-        """Write the part of the table that is full, for the engine never comes back to it."""
-        at = self._bat.offset + self._part * self._entries.nbytes
-        self._output.write(self._entries.tobytes(), at)
-        self._entries[:] = 0
-
-    def _write_fixed_table(self) -> None:
-        """Write a table whose blocks follow each other; the places of bitmaps stay empty."""
-        step, block = self._metadata.chunk + 1, self._metadata.block
-        for begin in range(0, self._metadata.entries, PART):
-            indices = np.arange(begin, min(begin + PART, self._metadata.entries))
-            numbers = indices - indices // step
-            entries = sum(self._bat) + numbers * block | FULLY_PRESENT
-            entries[indices % step == step - 1] = 0
-            self._output.write(entries.astype("<u8").tobytes(), self._bat.offset + begin * 8)
-
 
 def usual_block(size: int) -> int:
     """Return the block size that other programs choose for a disk of this size."""
@@ -162,3 +133,44 @@ def usual_block(size: int) -> int:
         if size <= most:
             return block * MIB
     return 64 * MIB
+
+
+def _metadata_for(shape: Shape) -> Metadata:
+    """Return the metadata of a new disk; one above another has the sectors and identifier of it."""
+    block, logical = int(shape.option(BLOCK_SIZE)), int(shape.option(LOGICAL_SECTOR))
+    disk_id, locator = NO_LOG, None
+    if shape.base is not None:
+        locator = locator_to(shape.base)
+        details = shape.base.image.facts.details
+        known = int(str(details["logicalSectorSize"]))
+        if LOGICAL_SECTOR.name in shape.options and logical != known:
+            raise UsageError(
+                f"the base has sectors of another size ({known} bytes)",
+                hint=f"Leave out {LOGICAL_SECTOR.name}.",
+            )
+        logical, disk_id = known, UUID(str(details["diskIdentifier"]))
+        block = block or int(str(details["blockSize"]))
+    return Metadata(
+        block=block or usual_block(shape.size),
+        size=-(-shape.size // logical) * logical,
+        logical=logical,
+        physical=PHYSICAL_SECTOR,
+        disk_id=disk_id,
+        fixed=shape.option(SUBFORMAT) == FIXED,
+        locator=locator,
+    )
+
+
+def _allocation_for(output: Output, place: Region, metadata: Metadata, shape: Shape) -> Allocation:
+    zero = shape.option(ZERO_STATE) == "on"
+    if metadata.locator is None:
+        if metadata.fixed:
+            return FixedAllocation(output, place, metadata, zero=False)
+        return Allocation(output, place, metadata, zero=zero)
+    if metadata.fixed or zero:
+        named = SUBFORMAT.name if metadata.fixed else ZERO_STATE.name
+        raise UsageError(
+            "a VHDX that stores differences only leaves what it does not store to its base",
+            hint=f"Leave out {named}, or the base.",
+        )
+    return DifferencingAllocation(output, place, metadata)
