@@ -1,15 +1,15 @@
-"""Writing only the differences to a base, as the engine asks a format to."""
+"""Writing only the differences to a base."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from random import Random
 
-from converters.disks.image import read
-from converters.disks.output import Output
-from converters.disks.registry import Base, Shape, format_named
-from converters.disks.writer import PackedWriter
+from converters.disks.copy import write_image
+from converters.disks.gate import ClosedGate
+from converters.disks.registry import Base, Shape, format_named, open_image
 from tests.support.images import opened
+from tests.support.models import Memory
 
 SMALLEST = 512
 
@@ -25,23 +25,9 @@ def changed(content: bytes, seed: int, *, size: int | None = None, changes: int 
 
 
 def overlay(content: bytes, base: Path, path: Path, format_name: str, **options: str) -> Path:
-    """Write an image of ``content`` above ``base``: the units that differ, whole, in order."""
+    """Write an image of ``content`` that stores only its differences to ``base``."""
     below = opened(base)
-    said = Base(base.name, below.facts.format, below)
-    shape = Shape(len(content), options, base=said)
-    create = format_named(format_name).create
-    assert create is not None
-    with Output(path) as output:
-        writer = create(output, shape)
-        assert not isinstance(writer, PackedWriter)
-        old, unit = read(below, 0, len(content)).ljust(len(content), b"\0"), writer.unit
-        for start in range(0, len(content), unit):
-            new = content[start : start + unit]
-            if new == old[start : start + unit]:
-                continue
-            for place in writer.place(start, len(new)):
-                output.write(new[: place.length], place.offset)
-                new = new[place.length :]
-            assert not new
-        writer.finish()
+    image = open_image(Memory(content, "content"), ClosedGate(), format="raw")
+    shape = Shape(len(content), options, base=Base(base.name, below.facts.format, below))
+    write_image(image, path, format_named(format_name), shape)
     return path
