@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from converters.disks.checking import BEHIND, TWICE, Findings, Ground, Kind
+from converters.disks.image import SECTOR
 from converters.disks.tables import Positions
 from rehost.files import File
 from rehost.report import Severity
@@ -22,10 +23,14 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Part(NamedTuple):
-    """The blocks of the disk from ``first`` on: each one's place in the file, negative if none."""
+    """The blocks of the disk from ``first`` on: each one's place in the file, negative if none.
+
+    ``sizes`` says how much each takes there where that differs, as of compressed ones.
+    """
 
     first: int
     places: Positions
+    sizes: Positions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,9 @@ class BlockCheck:
         numbers = np.flatnonzero(part.places >= 0)
         places = part.places[numbers]
         needed = np.minimum(layout.block, layout.size - (part.first + numbers) * layout.block)
+        steps = np.full(len(numbers), layout.step, dtype=np.int64)
+        if part.sizes is not None:
+            needed = steps = part.sizes[numbers]
         behind = (places + layout.ahead + needed > layout.file.size) | (places > 1 << 60)
         if behind.any():
             lost = numbers[behind] + part.first
@@ -117,14 +125,18 @@ class BlockCheck:
             return
         before = np.concatenate(([self._before], places[:-1]))
         usage.allocated = (usage.allocated or 0) + len(places)
-        scattered = (before >= 0) & (places != before + layout.step)
+        after = before + np.concatenate(([layout.step], steps[:-1]))
+        if part.sizes is not None:
+            after = -(-after // SECTOR) * SECTOR
+        scattered = (before >= 0) & (places != after)
         usage.fragmented = (usage.fragmented or 0) + int(scattered.sum())
         self._before = int(places[-1])
         inside = places[~behind]
-        self._ground.take(inside, inside + layout.step)
+        self._ground.take(inside, inside + steps[~behind])
 
     def _lose_shared(self, part: Part, starts: Positions, stops: Positions) -> None:
         stored = (part.places >= 0) & (part.places < self._layout.file.size)
         after = np.searchsorted(stops, part.places, side="right")
         following = np.append(starts, np.iinfo(np.int64).max)[after]
-        self.lose(part.first, stored & (following < part.places + self._layout.step), TWICE)
+        steps = self._layout.step if part.sizes is None else part.sizes
+        self.lose(part.first, stored & (following < part.places + steps), TWICE)

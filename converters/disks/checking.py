@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -129,6 +130,16 @@ class Findings:
         self._lost: list[Lost] = []
         self._patches: list[Patch] = []
         self._forgone: list[str] = []
+        self._start = 0
+
+    def part(self, name: str, start: int) -> Findings:
+        """Return what collects into this one for the part of the disk from ``start`` on.
+
+        The file ``name`` is meant by default, and stretches of the disk count from ``start``.
+        """
+        part = copy(self)
+        part.name, part._start = name, self._start + start
+        return part
 
     def add(
         self,
@@ -168,6 +179,7 @@ class Findings:
 
     def lose(self, start: int, length: int, why: str) -> None:
         """Say that a stretch of the guest's disk cannot be known; stretches that touch are one."""
+        start += self._start
         last = self._lost[-1] if self._lost else None
         if last is not None and last.why == why and last.start + last.length == start:
             self._lost[-1] = Lost(last.start, last.length + length, why)

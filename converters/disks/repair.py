@@ -85,12 +85,17 @@ def repair(
 
 
 def fitting(options: tuple[Option, ...], wished: Mapping[str, str]) -> dict[str, str]:
-    """Return those of an image's settings that its format can write."""
-    return {
-        option.name: wished[option.name]
-        for option in options
-        if wished.get(option.name) in option.choices
-    }
+    """Return those of an image's settings that its format can write.
+
+    A wish may be several values, separated by commas, of which the first that fits is taken.
+    """
+    found = {}
+    for option in options:
+        values = wished.get(option.name, "").split(",")
+        fits = [value for value in values if value in option.choices]
+        if fits:
+            found[option.name] = fits[0]
+    return found
 
 
 def _refuse_loss(subject: Subject) -> None:

@@ -36,7 +36,7 @@ class Directory:
 
     def __init__(self, tables: Tables, second: Tables | None, oddities: list[str]) -> None:
         self.tables = tables
-        self._second = second
+        self.second = second
         self._found = oddities
         self._mended: set[int] = set()
 
@@ -65,7 +65,7 @@ class Directory:
     @property
     def has_second(self) -> bool:
         """Say whether a damaged table may have a copy."""
-        return self._second is not None
+        return self.second is not None
 
     @property
     def oddities(self) -> tuple[str, ...]:
@@ -79,13 +79,13 @@ class Directory:
 
     def second_rows(self, numbers: Positions) -> Iterator[tuple[int, Entries]]:
         """Yield the second copies of tables, those that exist, and remember that they were used."""
-        if self._second is None:
+        if self.second is None:
             return
-        sound = _sound(self._second)
+        sound = _sound(self.second)
         for number in numbers.tolist():
-            if sound[number] and self._second.directory[number] >= 0:
+            if sound[number] and self.second.directory[number] >= 0:
                 self._mended.add(number)
-                yield number, self._second.rows(np.array([number]))[0]
+                yield number, self.second.rows(np.array([number]))[0]
 
 
 def _tried(file: File, header: Header, at: int) -> Tables | DamagedInputError:

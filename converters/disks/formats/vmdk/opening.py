@@ -67,22 +67,42 @@ def recognise(file: File) -> bool:
 
 def open_vmdk(file: File, gate: Gate) -> VmdkImage:
     """Open the disk that ``file`` describes or holds."""
+    descriptor, holds_all = descriptor_of(file)
+    parent = _parent(descriptor, file, gate)
+    return VmdkImage(descriptor, extents_of(descriptor, file, gate, holds_all=holds_all), parent)
+
+
+def descriptor_of(file: File) -> tuple[Descriptor, bool]:
+    """Return the descriptor in a file, and whether the file itself is the disk's only extent."""
     head = file.pread(0, SECTOR)
     if not recognise(file):
         raise DamagedInputError(f"is no VMDK (it begins {head[:4]!r})", where=file.name)
     if head.startswith(EXTENT_MAGICS):
         raise _only_an_extent(file)
-    if not head.startswith(header.MAGIC):
-        return _described(file, gate, Descriptor.parse(read_all(file, LARGEST), file.name))
-    first = header.Header.parse(head, file.name)
-    embedded = first.descriptor(file)
-    if not embedded.strip(b"\0"):
-        raise _only_an_extent(file)
-    descriptor = Descriptor.parse(embedded, file.name)
-    if [each.kind for each in descriptor.extents] != ["SPARSE"] or not first.capacity:
-        return _described(file, gate, descriptor)
+    holds_all = False
+    if head.startswith(header.MAGIC):
+        first = header.Header.parse(head, file.name)
+        embedded = first.descriptor(file)
+        if not embedded.strip(b"\0"):
+            raise _only_an_extent(file)
+        descriptor = Descriptor.parse(embedded, file.name)
+        kinds = [each.kind for each in descriptor.extents]
+        holds_all = kinds == ["SPARSE"] and first.capacity > 0
+    else:
+        descriptor = Descriptor.parse(read_all(file, LARGEST), file.name)
     _check(descriptor, file.name)
-    return VmdkImage(descriptor, [SparseExtent(file)], _parent(descriptor, file, gate))
+    if (size := sum(extent.sectors for extent in descriptor.extents) * SECTOR) > LARGEST_DISK:
+        raise DamagedInputError(
+            f"the VMDK's capacity is impossible ({size // SECTOR} sectors)", where=file.name
+        )
+    return descriptor, holds_all
+
+
+def extents_of(descriptor: Descriptor, file: File, gate: Gate, *, holds_all: bool) -> list[Opened]:
+    """Open the extents a descriptor names, through the gate, or the one that ``file`` is."""
+    if holds_all:
+        return [SparseExtent(file)]
+    return [_open_extent(extent, descriptor, file.name, gate) for extent in descriptor.extents]
 
 
 def _only_an_extent(file: File) -> DamagedInputError:
@@ -91,18 +111,6 @@ def _only_an_extent(file: File) -> DamagedInputError:
         where=file.name,
         hint="Name the small descriptor file that lists the extents.",
     )
-
-
-def _described(file: File, gate: Gate, descriptor: Descriptor) -> VmdkImage:
-    """Open the extents a descriptor names, through the gate."""
-    _check(descriptor, file.name)
-    if (size := sum(extent.sectors for extent in descriptor.extents) * SECTOR) > LARGEST_DISK:
-        raise DamagedInputError(
-            f"the VMDK's capacity is impossible ({size // SECTOR} sectors)", where=file.name
-        )
-    parent = _parent(descriptor, file, gate)
-    extents = [_open_extent(extent, descriptor, file.name, gate) for extent in descriptor.extents]
-    return VmdkImage(descriptor, extents, parent)
 
 
 def _check(descriptor: Descriptor, where: str) -> None:

@@ -49,8 +49,8 @@ class SparseExtent(GrainedExtent):
         self.header = header
         self.first = first
         self._footer = found
-        self._directory = Directory.read(file, header)
-        super().__init__(self._directory.tables, header.capacity * SECTOR, header.grain * SECTOR)
+        self.directory = Directory.read(file, header)
+        super().__init__(self.directory.tables, header.capacity * SECTOR, header.grain * SECTOR)
         self._unpack = _unpack_marked if header.has_markers else _unpack_bare
         self._whole = partial(self._unpack, self._grain, self._grain)
         # Uncompressed grains lie behind all tables; in a stream, tables may lie anywhere.
@@ -65,20 +65,20 @@ class SparseExtent(GrainedExtent):
     @property
     def oddities(self) -> tuple[str, ...]:
         """What is strange about the file, as far as it has been looked at."""
-        return (*self.header.oddities, *self._directory.oddities, *self._end().oddities)
+        return (*self.header.oddities, *self.directory.oddities, *self.end().oddities)
 
     def grains(self, batch: Batch) -> Grains:
         """Return the grains of a batch; tables that are damaged are replaced by second copies."""
-        if not self._directory.has_second:
+        if not self.directory.has_second:
             return super().grains(batch)
         try:
             return super().grains(batch)
         except DamagedInputError:
-            return super().grains(self._mended(batch))
+            return super().grains(self.mended(batch))
 
     def places(self, entries: Entries) -> Positions:
         """Return where the grains of these entries lie."""
-        places = self._places(entries)
+        places = self.offsets(entries)
         check_inside(places, self.file, self._least)
         check_apart(places, self._step, "grains", self.file)
         return places
@@ -114,28 +114,30 @@ class SparseExtent(GrainedExtent):
             default=0,
         )
 
-    def _end(self) -> Ending:
+    def end(self) -> Ending:
+        """Return what a stream has behind its last grain."""
         if not self.header.is_compressed or not self.header.has_markers:
             return Ending()
         if self._footer:
             return self._footer.ending
         return ending(self.file, self.farthest() or self.header.overhead * SECTOR)
 
-    def _places(self, entries: Entries) -> Positions:
+    def offsets(self, entries: Entries) -> Positions:
+        """Return what these entries say, right or wrong: an offset, ABSENT or ZEROED."""
         places = entry_offsets(entries)
         if self.header.flags & ZEROED_GRAINS:
             places[places == ZEROED_ENTRY * SECTOR] = ZEROED
         return places
 
-    def _mended(self, batch: Batch) -> Batch:
+    def mended(self, batch: Batch) -> Batch:
         """Replace the tables of a batch that name impossible places."""
-        places = self._places(batch.entries.reshape(-1))
+        places = self.offsets(batch.entries.reshape(-1))
         wrong: Marks = (places >= self.file.size) | ((places >= 0) & (places < self._least))
         if not wrong.any():
             wrong = close_places(places, self._step)
         damaged = np.flatnonzero(wrong.reshape(batch.tables, -1).any(axis=1))
         rows = batch.entries.copy()
-        for number, row in self._directory.second_rows(batch.first + damaged):
+        for number, row in self.directory.second_rows(batch.first + damaged):
             rows[number - batch.first] = row
         return batch._replace(entries=rows)
 
