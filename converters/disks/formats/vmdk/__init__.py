@@ -6,8 +6,8 @@ extents named by a descriptor, which is a file of its own or lies inside the onl
 
 from __future__ import annotations
 
-from converters.disks.formats.vmdk.creating import OPTIONS, create
 from converters.disks.formats.vmdk.check import check
+from converters.disks.formats.vmdk.creating import OPTIONS, create
 from converters.disks.formats.vmdk.opening import open_vmdk, recognise
 from converters.disks.registry import DiskFormat
 

@@ -90,8 +90,11 @@ def _wishes(descriptor: Descriptor, extents: list[Opened], findings: Findings) -
     for option, key in (("adapter_type", "ddb.adapterType"), ("hwversion", "ddb.virtualHWVersion")):
         if value := descriptor.said(key):
             findings.options[option] = value
-    if any(isinstance(each, SparseExtent) and each.header.is_compressed for each in extents):
+    sparse = [each.header for each in extents if isinstance(each, SparseExtent)]
+    if any(header.is_compressed for header in sparse):
         findings.usage.compressed = findings.usage.allocated
+    elif sparse:
+        findings.options["grain_size"] = str(sparse[0].grain * SECTOR)
 
 
 def _check_sparse(extent: SparseExtent, start: int, findings: Findings) -> None:
