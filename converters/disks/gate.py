@@ -44,12 +44,7 @@ class FolderGate:
             raise EnvironmentFailureError(
                 f"lies in a folder that cannot be listed ({error.strerror})", where=by
             ) from error
-        if len(found) > MOST_NEIGHBOURS:
-            raise RefusedError(
-                f"lies among too many files to look for its parent (more than {MOST_NEIGHBOURS})",
-                where=by,
-                hint="Put it and the disks below it into a folder of their own.",
-            )
+        check_neighbours(len(found), by)
         return sorted(each.name for each in found if each.is_file(follow_symlinks=False))
 
     def _folder_of(self, by: str) -> Path:
@@ -75,6 +70,16 @@ class ChainGate:
     def open(self, name: str, *, by: str) -> File:
         """Ask the gate of the topmost image."""
         return self.inner.open(name, by=by)
+
+
+def check_neighbours(count: int, by: str) -> None:
+    """Refuse to look through more files than a chain could lie among."""
+    if count > MOST_NEIGHBOURS:
+        raise RefusedError(
+            f"lies among too many files to look for its parent (more than {MOST_NEIGHBOURS})",
+            where=by,
+            hint="Put it and the disks below it into a folder of their own.",
+        )
 
 
 @runtime_checkable

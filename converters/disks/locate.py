@@ -15,7 +15,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from converters.disks.gate import ClosedGate, FolderGate, Gate
+from converters.disks.gate import ClosedGate, FolderGate, Gate, check_neighbours
 from converters.disks.image import Image
 from converters.disks.registry import NOTHING_MORE, RAW, Access, formats, open_image
 from rehost.archive import BLOCK, Archive, is_apple_double, looks_like_tar, read_archive
@@ -56,6 +56,14 @@ class ArchiveGate:
         if found is None:
             raise DamagedInputError(f"names a file that does not exist ({name!r})", where=by)
         return self._archive.window(found)
+
+    def beside(self, by: str) -> list[str]:
+        """Return the names of the members in the folder of ``by``."""
+        folder = PurePosixPath(by.removeprefix(self._archive.where(""))).parent
+        paths = map(PurePosixPath, self._members)
+        found = [path.name for path in paths if path.parent == folder]
+        check_neighbours(len(found), by)
+        return sorted(found)
 
 
 class SiteGate:

@@ -82,6 +82,9 @@ class Output:
         """Return what was written at an offset."""
         return os.pread(self.fileno(), length, offset)
 
+    def need_going_back(self) -> None:
+        """Say, before anything is written, that offsets will not ascend."""
+
     def truncate(self, size: int) -> None:
         """Give the file its length."""
         os.ftruncate(self.fileno(), size)
@@ -126,16 +129,20 @@ class Stream(Output):
         """Write buffers where the stream is, or further on, behind zeros."""
         self.truncate(offset)
         if offset < self._at:
-            raise UsageError(
-                "this kind of image cannot be streamed, for it is written back and forth",
-                where=self.name,
-                hint="Name a file as DEST, or choose a format that is a stream.",
-            )
+            self.need_going_back()
         rest = list(buffers)
         while rest:
             written = os.writev(self._descriptor, rest[:MOST_BUFFERS])
             rest = _behind(rest, written)
             self._at += written
+
+    def need_going_back(self) -> None:
+        """Refuse."""
+        raise UsageError(
+            "this kind of image cannot be streamed, for it is written back and forth",
+            where=self.name,
+            hint="Name a file as DEST, or choose a format that is a stream.",
+        )
 
     def read(self, offset: int, length: int) -> bytes:
         """Refuse: what was written has gone."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from converters.disks.output import Output, Stream
+from converters.disks.registry import Shape, format_named
 from rehost.errors import UsageError
 
 
@@ -81,3 +82,20 @@ def test_a_stream_cannot_go_back(attempt: object, words: str) -> None:
     os.close(writer)
     assert str(caught.value) == words
     assert caught.value.hint.startswith("Name a file as DEST, or choose ")
+
+
+@pytest.mark.parametrize("name", ["vdi", "vhd", "vhdx"])
+@pytest.mark.parametrize("kind", ["dynamic", "fixed"])
+def test_what_goes_back_and_forth_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    create = format_named(name).create
+    assert create is not None
+    with (tmp_path / "stream").open("wb") as file:
+        with pytest.raises(UsageError) as caught:
+            create(Stream(file.fileno(), "standard output"), Shape(1 << 20, {"subformat": kind}))
+        assert str(caught.value) == (
+            "standard output: this kind of image cannot be streamed, "
+            "for it is written back and forth"
+        )
+    assert (tmp_path / "stream").stat().st_size == 0

@@ -11,10 +11,11 @@ import pytest
 
 from converters.disks.gate import MOST_NEIGHBOURS, ChainGate, ClosedGate, FolderGate, names_beside
 from converters.disks.image import chain, read
+from converters.disks.locate import located
 from converters.disks.registry import open_image
 from rehost.errors import InteropError
 from rehost.files import LocalFile
-from tests.support.images import MIB, RAW, assert_identical, create, opened, ours
+from tests.support.images import MIB, RAW, assert_identical, create, opened, ours, run
 from tests.support.models import Memory
 from tests.support.vdis import (
     BASE,
@@ -193,6 +194,19 @@ def test_a_gate_is_asked_for_names_where_it_knows_them(tmp_path: Path) -> None:
     assert names_beside(FolderGate(tmp_path), by=by) == ["a", "b"]
     assert names_beside(ChainGate(FolderGate(tmp_path), ()), by=by) == ["a", "b"]
     assert names_beside(ClosedGate(), by=by) == []
+
+
+def test_a_chain_in_an_archive_is_found_there(tmp_path: Path) -> None:
+    outside, archive = tmp_path / "out", tmp_path / "chain.tar"
+    (outside / "disks").mkdir(parents=True)
+    put(outside / "disks", "above.vdi", ABOVE)
+    put(outside / "disks", "below.vdi", BELOW)
+    put(outside, "other.vdi", BELOW)
+    run("tar", "--format=ustar", "-C", outside, "-cf", archive, "disks", "other.vdi")
+    place = located(f"{archive}!disks/above.vdi")
+    assert names_beside(place.gate, by=place.file.name) == ["above.vdi", "below.vdi"]
+    image = open_image(place.file, place.gate)
+    assert read(image, 0, SIZE) == ABOVE.over(BELOW.over(b""))
 
 
 # Version 0.1

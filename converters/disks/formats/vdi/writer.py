@@ -43,6 +43,7 @@ class VdiWriter:
 
     def __init__(self, output: Output, shape: Shape) -> None:
         self.unit = FINE if shape.base is None else BLOCK
+        output.need_going_back()
         self._output = output
         self._kind = _kind_of(shape)
         self._parent = (NOTHING, NOTHING) if shape.base is None else _link(shape.base)

@@ -49,6 +49,7 @@ class DynamicVhdWriter:
     unit = FINE
 
     def __init__(self, output: Output, growth: Growth) -> None:
+        output.need_going_back()
         self._output = output
         self._growth = growth
         self._table = np.full(-(-growth.size // growth.block), UNUSED, dtype=">u4")

@@ -34,6 +34,7 @@ class FixedVhdWriter:
     unit = SECTOR
 
     def __init__(self, output: Output, size: int) -> None:
+        output.need_going_back()
         self._output = output
         self._size = size
         self._output.truncate(self._size)

@@ -68,6 +68,7 @@ class VhdxWriter:
     def __init__(self, output: Output, shape: Shape) -> None:
         if shape.size > LARGEST_DISK:
             raise UsageError(f"a VHDX holds 64 TiB at most (the disk has {shape.size} bytes)")
+        output.need_going_back()
         self._output = output
         self._metadata = _metadata_for(shape)
         self.unit = self._metadata.logical
