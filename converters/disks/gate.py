@@ -16,6 +16,7 @@ from rehost.errors import EnvironmentFailureError, RefusedError
 from rehost.files import File, open_beneath
 
 MOST_NEIGHBOURS = 1000
+UPWARDS = "../"
 
 
 class Gate(Protocol):
@@ -32,24 +33,42 @@ class FolderGate:
         self._folder = folder
 
     def open(self, name: str, *, by: str) -> File:
-        """Open a file below the folder, looked up from where the file that names it lies."""
-        return open_beneath(self._folder_of(by), name, by=by)
+        """Open a file below the folder, looked up from where the file that names it lies.
+
+        A name may lead upwards as long as it stays below the folder that is allowed.
+        """
+        folder, rest = self._folder_of(by), name.replace("\\", "/")
+        while rest.startswith(UPWARDS) and folder != self._folder:
+            folder, rest = folder.parent, rest.removeprefix(UPWARDS)
+        if folder == self._folder_of(by):
+            rest = name
+        return open_beneath(folder, rest, by=by)
 
     def beside(self, by: str) -> list[str]:
-        """Return the names of regular files where ``by`` lies; links are none."""
-        try:
-            with os.scandir(self._folder_of(by)) as entries:
-                found = list(islice(entries, MOST_NEIGHBOURS + 1))
-        except OSError as error:
-            raise EnvironmentFailureError(
-                f"lies in a folder that cannot be listed ({error.strerror})", where=by
-            ) from error
+        """Return the names of regular files where ``by`` lies, and above it; links are none."""
+        folder, prefix = self._folder_of(by), ""
+        found = [prefix + name for name in _files_in(folder, by)]
+        while folder != self._folder:
+            folder, prefix = folder.parent, prefix + UPWARDS
+            found += [prefix + name for name in _files_in(folder, by)]
         check_neighbours(len(found), by)
-        return sorted(each.name for each in found if each.is_file(follow_symlinks=False))
+        return found
 
     def _folder_of(self, by: str) -> Path:
         beside = Path(by).parent
         return beside if beside.is_relative_to(self._folder) else self._folder
+
+
+def _files_in(folder: Path, by: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            found = list(islice(entries, MOST_NEIGHBOURS + 1))
+    except OSError as error:
+        raise EnvironmentFailureError(
+            f"lies in a folder that cannot be listed ({error.strerror})", where=by
+        ) from error
+    check_neighbours(len(found), by)
+    return sorted(each.name for each in found if each.is_file(follow_symlinks=False))
 
 
 class ClosedGate:

@@ -217,3 +217,23 @@ def test_a_chain_may_be_deep_but_not_endless(tmp_path: Path) -> None:
     assert str(error) == (
         f"{tmp_path / '1.qcow2'}: the chain of images below the first is longer than {MOST_LAYERS}"
     )
+
+
+def test_a_name_may_lead_upwards_inside_the_folder_that_is_allowed(tmp_path: Path) -> None:
+    below = tmp_path / "package" / "a" / "b"
+    below.mkdir(parents=True)
+    (tmp_path / "secret").write_bytes(b"no")
+    (tmp_path / "package" / "base").write_bytes(b"yes")
+    gate, by = FolderGate(tmp_path / "package"), str(below / "disk")
+    for name in ("../../base", r"..\..\base"):
+        assert gate.open(name, by=by).pread(0, 9) == b"yes"
+    for name in ("../../../secret", "../../../package/base", "../../a/../base", "x/../../../base"):
+        with pytest.raises(InteropError) as caught:
+            gate.open(name, by=by)
+        assert caught.value.exit_code == 6
+        assert str(caught.value).startswith(f"{by}: names a file outside its own folder (")
+    with pytest.raises(InteropError) as caught:
+        gate.open("../base", by=str(tmp_path / "package" / "disk"))
+    assert str(caught.value) == (
+        f"{tmp_path / 'package' / 'disk'}: names a file outside its own folder ('../base')"
+    )

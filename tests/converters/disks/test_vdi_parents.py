@@ -196,6 +196,19 @@ def test_a_gate_is_asked_for_names_where_it_knows_them(tmp_path: Path) -> None:
     assert names_beside(ClosedGate(), by=by) == []
 
 
+def test_the_snapshots_of_virtualbox_lie_in_a_folder_of_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "Snapshots").mkdir()
+    put(tmp_path, "machine.vdi", BELOW)
+    path = put(tmp_path / "Snapshots", "{above}.vdi", ABOVE)
+    image = open_image(LocalFile(path), FolderGate(tmp_path), format="vdi")
+    assert read(image, 0, SIZE) == ABOVE.over(BELOW.over(b""))
+    with pytest.raises(InteropError) as caught:
+        opened(path)
+    assert str(caught.value) == (
+        f"{path}: stores only differences to another VDI ({BASE}), which is not beside it"
+    )
+
+
 def test_a_chain_in_an_archive_is_found_there(tmp_path: Path) -> None:
     outside, archive = tmp_path / "out", tmp_path / "chain.tar"
     (outside / "disks").mkdir(parents=True)

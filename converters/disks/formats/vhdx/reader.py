@@ -56,8 +56,10 @@ class VhdxImage:
                     yield from self._partial(number, at, offset, end)
                 elif position in {ABSENT, ZEROED}:
                     yield Run(offset, end - offset, PARENT if position == ABSENT else ZERO)
+                elif end + (shift := position - number * block) <= self._solid:
+                    yield from self._holes.runs(offset, offset + shift, end - offset)
                 else:
-                    yield from self._stored(offset, end, position - number * block)
+                    yield from self._stored(offset, end, shift)
 
     def _stored(self, start: int, stop: int, shift: int) -> Iterator[Run]:
         """Yield what the file stores ``shift`` bytes further on, its holes as zeros."""
