@@ -76,7 +76,7 @@ class XvaWriter:
             content = bytes(block).ljust(-(-len(block) // SECTOR) * SECTOR, b"\0")
         name = f"{self._ref}/{start // CHUNK:08d}"
         said = digest_of(self._kind, content).encode()
-        return member(name, content) + member(name + SUFFIX[self._kind], said)
+        return b"".join((*_parts(name, content), *_parts(name + SUFFIX[self._kind], said)))
 
     def append(self, start: int, packed: memoryview) -> int:
         """Give a chunk the next place, behind the first one of all if that holds nothing."""
@@ -107,7 +107,12 @@ class XvaWriter:
 
 
 def member(name: str, content: bytes | memoryview) -> bytes:
-    """Return a regular file of a tar: header, content, and zeros up to a whole block."""
+    """Return a regular file of a tar."""
+    return b"".join(_parts(name, content))
+
+
+def _parts(name: str, content: bytes | memoryview) -> tuple[bytes, bytes | memoryview, bytes]:
+    """Return the header of a file, its content, and zeros up to a whole block."""
     header = bytearray(BLOCK)
     fields = (
         *((0, name.encode()), (100, b"0000644\0"), (108, b"0000000\0"), (116, b"0000000\0")),
@@ -117,7 +122,7 @@ def member(name: str, content: bytes | memoryview) -> bytes:
     for at, value in fields:
         header[at : at + len(value)] = value
     header[148:156] = b"%06o\0 " % sum(header)
-    return b"".join((header, content, bytes(padded(len(content)) - len(content))))
+    return bytes(header), content, bytes(padded(len(content)) - len(content))
 
 
 def description(ref: str, size: int) -> bytes:
