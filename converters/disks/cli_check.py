@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.disks.cli_options import SOURCE, json_option
+from converters.disks.cli_options import (
+    SOURCE,
+    access_options,
+    format_option,
+    json_option,
+    with_options,
+)
 from rehost.console.output import emit_json, say, size_text
 
 if TYPE_CHECKING:
@@ -21,9 +27,8 @@ WORDS = {1: "note", 2: "warning", 3: "error"}
 
 @click.command()
 @click.argument("source", type=SOURCE)
-@click.option(
-    "--format", "named", metavar="FORMAT", help="Read SOURCE as this, not as what it looks like."
-)
+@format_option
+@with_options(access_options[1:])
 @click.option("--deep", is_flag=True, help="Also read and unpack everything that is stored.")
 @click.option(
     "--repair",
@@ -81,15 +86,16 @@ def document(
 
 def _subject(source: str, asked: dict[str, Any], *, deep: bool, progress: Progress) -> Subject:
     from converters.disks.health import check_image
-    from converters.disks.locate import located
+    from converters.disks.locate import access_of, located
     from converters.disks.registry import format_named, format_of
     from converters.disks.repair import Subject
 
     found = located(source)
     file, gate = found.file, found.gate
     known = format_named(asked["named"]) if asked["named"] else format_of(file)
-    checked = check_image(file, gate, known, deep=deep, progress=progress)
-    return Subject(file, gate, known, checked)
+    access = access_of(asked)
+    checked = check_image(file, gate, known, access=access, deep=deep, progress=progress)
+    return Subject(file, gate, known, checked, access)
 
 
 def _repair(subject: Subject, dest: Path, asked: dict[str, Any], progress: Progress) -> bool:

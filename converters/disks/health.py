@@ -17,7 +17,7 @@ from converters.disks.filling import in_order, threads_for
 from converters.disks.gate import Gate
 from converters.disks.image import Image, Packed, Run, Stored, fetch, unpack
 from converters.disks.mending import Blanked, MendingGate, mended, patiently
-from converters.disks.registry import DiskFormat
+from converters.disks.registry import NOTHING_MORE, Access, DiskFormat, open_image
 from rehost.errors import DamagedInputError
 from rehost.files import File
 from rehost.progress import SILENT, Progress
@@ -28,24 +28,40 @@ UNKNOWN_CONTENT = "its content is damaged"
 
 
 def check_image(
-    file: File, gate: Gate, known: DiskFormat, *, deep: bool = False, progress: Progress = SILENT
+    file: File,
+    gate: Gate,
+    known: DiskFormat,
+    *,
+    access: Access = NOTHING_MORE,
+    deep: bool = False,
+    progress: Progress = SILENT,
 ) -> Checked:
-    """Check one image, not those below it, as its format does or else as any can be."""
+    """Check one image, not those below it, as its format does or else as any can be.
+
+    What ``access`` gives is needed only to read what the image stores.
+    """
     if known.check is not None:
         checked = known.check(file, gate)
     else:
-        checked = _any_format(known.open(file, gate), file)
+        checked = _any_format(_open(file, gate, known, access), file)
     if not deep:
         return checked
-    return _with_content(opened(file, gate, known, checked), file, checked, progress)
+    image = opened(file, gate, known, checked, access)
+    return _with_content(image, file, checked, progress)
 
 
-def opened(file: File, gate: Gate, known: DiskFormat, checked: Checked) -> Image:
+def opened(
+    file: File, gate: Gate, known: DiskFormat, checked: Checked, access: Access = NOTHING_MORE
+) -> Image:
     """Open a checked image so that what is broken of it reads as zeros."""
     if checked.patches:
         file, gate = mended(file, checked.patches), MendingGate(gate, checked.patches)
-    image = known.open(file, gate)
+    image = _open(file, gate, known, access)
     return Blanked(image, checked.lost) if checked.lost else image
+
+
+def _open(file: File, gate: Gate, known: DiskFormat, access: Access) -> Image:
+    return open_image(file, gate, format=known.name, access=access)
 
 
 def _any_format(image: Image, file: File) -> Checked:

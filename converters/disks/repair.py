@@ -15,8 +15,9 @@ from converters.disks.copy import write_image
 from converters.disks.gate import Gate
 from converters.disks.health import check_image, opened
 from converters.disks.image import Image
+from converters.disks.noting import NotingGate
 from converters.disks.options import Option
-from converters.disks.registry import RAW, Base, DiskFormat, Shape
+from converters.disks.registry import NOTHING_MORE, RAW, Access, Base, DiskFormat, Shape
 from rehost.errors import RefusedError, TransferError, UsageError
 from rehost.files import File, LocalFile
 from rehost.progress import SILENT, Progress
@@ -32,20 +33,7 @@ class Subject:
     gate: Gate
     known: DiskFormat
     checked: Checked
-
-
-class _Noting:
-    """A gate that remembers which files were named, by whom, and which they are."""
-
-    def __init__(self, inner: Gate) -> None:
-        self.inner = inner
-        self.opened: list[tuple[str, File]] = []
-
-    def open(self, name: str, *, by: str) -> File:
-        """Open a file and remember it."""
-        file = self.inner.open(name, by=by)
-        self.opened.append((by, file))
-        return file
+    access: Access = NOTHING_MORE
 
 
 def repair(
@@ -70,8 +58,8 @@ def repair(
         )
     if not accept_loss:
         _refuse_loss(subject)
-    gate = _Noting(subject.gate)
-    image = opened(subject.file, gate, known, checked)
+    gate = NotingGate(subject.gate)
+    image = opened(subject.file, gate, known, checked, subject.access)
     base = _base(image, gate, subject, dest)
     shape = Shape(
         image.size,
@@ -118,16 +106,16 @@ def _refuse_loss(subject: Subject) -> None:
         )
 
 
-def _base(image: Image, gate: _Noting, subject: Subject, dest: Path) -> Base | None:
+def _base(image: Image, gate: NotingGate, subject: Subject, dest: Path) -> Base | None:
     """Return the image below, if a copy at ``dest`` can name it: it lies beside or further down."""
     below = image.parent
     if below is None or not subject.known.overlays:
         return None
-    parent = next((file for by, file in gate.opened if by == subject.file.name), None)
+    parent = gate.below(subject.file.name, below)
     if parent is None:
         return None
     path, folder = Path(parent.name).absolute(), dest.absolute().parent
-    if not path.is_relative_to(folder):
+    if not path.is_relative_to(folder) or not path.is_file():
         return None
     return Base(str(path.relative_to(folder)), below.facts.format, below)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from converters.disks.checking import Lost, Problem, Usage
 from converters.matrix import matrix_markdown
 from rehost.console.output import SCHEMA_VERSION
 from rehost.machine import Machine
@@ -21,7 +22,10 @@ from rehost.verdict import Verdict
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- matrix: generated, see CONTRIBUTING.md -->", "<!-- end of matrix -->"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-TEXTS = {"type": "array", "items": {"type": "string"}}
+TEXT = {"type": "string"}
+TEXTS = {"type": "array", "items": TEXT}
+COUNT = {"type": "integer", "minimum": 0}
+BOOLEAN = {"type": "boolean"}
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -49,6 +53,66 @@ def schemas() -> dict[str, dict[str, Any]]:
         "machine.schema.json": _document("What `rehost inspect --json` prints", source, parts),
         "report.schema.json": _document(
             "The report of `rehost convert`", report, parts, required=["target", "machines"]
+        ),
+        **disk_schemas(),
+    }
+
+
+def disk_schemas() -> dict[str, dict[str, Any]]:
+    """Return the schemas of what the ``disk`` commands print, by their file names."""
+    (problem, lost, usage), parts = msgspec.json.schema_components(
+        [Problem, Lost, Usage], ref_template="#/$defs/{name}"
+    )
+    for name in ("Problem", "Lost", "Usage"):
+        fields = parts[name]["properties"]
+        parts[name] |= {"required": list(fields), "additionalProperties": False}
+    checked = {
+        "path": TEXT,
+        "format": TEXT,
+        "deep": BOOLEAN,
+        "sound": BOOLEAN,
+        "errors": COUNT,
+        "warnings": COUNT,
+        "found": {"type": "object", "additionalProperties": COUNT},
+        "problems": _list(problem),
+        "usage": usage,
+        "lost": _list(lost),
+        "forgone": TEXTS,
+        "copy": _or_null(_object({"path": TEXT, "merged": BOOLEAN})),
+    }
+    file = _object({"name": TEXT, "size": COUNT, "allocated": _or_null(COUNT)})
+    layer = _object(
+        {
+            "files": _list(file),
+            "format": TEXT,
+            "variant": _or_null(TEXT),
+            "virtual_size": COUNT,
+            "allocated": COUNT,
+            "packed": COUNT,
+            "pieces": COUNT,
+            "oddities": TEXTS,
+        }
+    )
+    layer["additionalProperties"] = True
+    place = {"file": _or_null(TEXT), "offset": _or_null(COUNT)}
+    kind = {"enum": ["stored", "packed", "zero"]}
+    stretch = _object({"start": COUNT, "length": COUNT, "kind": kind, **place})
+    mapped = {"path": TEXT, "stretches": _list(stretch)}
+    compared = {
+        "identical": BOOLEAN,
+        "sizes": _list(COUNT),
+        "first_difference": _or_null(COUNT),
+        "changed": _list(_object({"start": COUNT, "length": COUNT})),
+    }
+    said = "What `rehost disk {} --json` prints; sizes and offsets in bytes"
+    return {
+        "disk-check.schema.json": _document(said.format("check"), checked, parts),
+        "disk-info.schema.json": _document(
+            said.format("info"), {"path": TEXT, "chain": _list(layer)}, {}
+        ),
+        "disk-map.schema.json": _document(said.format("map"), mapped, {}),
+        "disk-compare.schema.json": _document(
+            said.format("compare"), compared, {}, required=["identical", "sizes"]
         ),
     }
 
@@ -83,6 +147,10 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _list(item: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": item}
+
+
+def _or_null(item: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [item, {"type": "null"}]}
 
 
 def main() -> None:

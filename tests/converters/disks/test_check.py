@@ -220,7 +220,7 @@ def test_snapshots_are_not_dropped_silently(tmp_path: Path, image: Path) -> None
     said = rehost("disk", "check", image, "--repair", tmp_path / "copy.qcow2")
     assert said.code == 6
     assert said.err.splitlines()[0] == (
-        f"error: {image}: is not repaired, for the copy would lack 1 internal snapshots"
+        f"error: {image}: is not repaired, for the copy would lack 1 internal snapshot"
     )
     assert rehost("disk", "check", image, "--repair", tmp_path / "c", "--accept-loss").code == 0
 

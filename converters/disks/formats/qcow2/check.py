@@ -275,7 +275,11 @@ def _wishes(layout: Layout, findings: Findings) -> None:
         findings.options["compression_type"] = "zstd" if layout.compression == 1 else "zlib"
     if findings.usage.compressed:
         findings.level = Level.DEFAULT
+    if layout.encryption:
+        findings.forgo("its encryption")
     if layout.snapshots:
-        findings.forgo(f"{layout.snapshots} internal snapshots")
+        findings.forgo(
+            f"{layout.snapshots} internal snapshot{'' if layout.snapshots == 1 else 's'}"
+        )
     if BITMAPS in layout.extensions:
         findings.forgo("its bitmaps")

@@ -68,6 +68,7 @@ class Layout:
     version: int
     bits: int
     size: int
+    encryption: int
     active: Table
     refcounts_at: int
     refcount_clusters: int
@@ -104,7 +105,7 @@ class Layout:
                 f"{BASIC.size} at least)",
                 where=file.name,
             )
-        _, version, _, _, bits, size, _, l1_entries, l1_at, *rest = BASIC.unpack_from(raw)
+        _, version, _, _, bits, size, encryption, l1_entries, l1_at, *rest = BASIC.unpack_from(raw)
         incompatible, autoclear, order, length, compression = 0, 0, 4, BASIC.size, 0
         if version >= 3:
             if len(raw) < BASIC.size + EXTENDED.size:
@@ -116,6 +117,7 @@ class Layout:
             version=version,
             bits=bits,
             size=size,
+            encryption=encryption,
             active=Table(l1_at, l1_entries),
             refcounts_at=rest[0],
             refcount_clusters=rest[1],
