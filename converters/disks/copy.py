@@ -105,6 +105,7 @@ def copy(
     placer = placer_for(writer, output)
     unit = writer.unit if placer.packs else max(writer.unit, FINEST)
     done = _resumed(care, placer)
+    output.go_on()
     progress.advance(done)
     if care.delta is not None:
         items, loader = stretches_of(image, care.delta, unit, done, care.salvage)

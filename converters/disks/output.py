@@ -86,8 +86,14 @@ class Output:
         """Say, before anything is written, that offsets will not ascend."""
 
     def truncate(self, size: int) -> None:
-        """Give the file its length."""
-        os.ftruncate(self.fileno(), size)
+        """Give the file its length; what an earlier run wrote is not cut off while it is kept."""
+        if not self._keep or size > os.fstat(self.fileno()).st_size:
+            os.ftruncate(self.fileno(), size)
+
+    def go_on(self) -> None:
+        """Keep no longer what an earlier run wrote: the writer knows of all that is to stay."""
+        for each in self.all:
+            each._keep = False
 
 
 class Stream(Output):

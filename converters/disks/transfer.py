@@ -106,8 +106,8 @@ class Transfer:
         """Tell whoever asked to resume that it is possible."""
         try:
             yield
-        except (EnvironmentFailureError, TransferError, UsageError) as error:
-            if self.resume:
+        except (EnvironmentFailureError, TransferError) as error:
+            if self.resume and (not error.hint or isinstance(error, EnvironmentFailureError)):
                 error.hint = GO_ON
             raise
 

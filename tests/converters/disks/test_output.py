@@ -99,3 +99,18 @@ def test_what_goes_back_and_forth_is_refused_before_anything_is_written(
             "for it is written back and forth"
         )
     assert (tmp_path / "stream").stat().st_size == 0
+
+
+def test_what_an_earlier_run_wrote_is_not_cut_off_until_it_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(b"abcdef")
+    with Output(path, keep=True) as output:
+        output.truncate(3)
+        assert output.read(0, 9) == b"abcdef"
+        output.truncate(8)
+        assert output.read(0, 9) == b"abcdef\0\0"
+        output.go_on()
+        output.truncate(3)
+        assert output.read(0, 9) == b"abc"
+    with Output(path) as output:
+        assert output.read(0, 9) == b""

@@ -38,6 +38,7 @@ class Growth:
     """The clusters, tables and reference counts of a new image of a disk of ``size`` bytes."""
 
     def __init__(self, output: Output, settings: Settings, size: int) -> None:
+        output.need_going_back()
         self.unit = settings.cluster
         words = 2 if settings.extended else 1
         self.per_table = self.unit // (8 * words)
