@@ -9,7 +9,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from converters.disks.copy import copy
-from converters.disks.formats.xva import checksum, index
+from converters.disks.formats.xva import checksum, index, repetition
 from converters.disks.formats.xva.reader import open_disk
 from converters.disks.formats.xva.writer import XvaWriter
 from converters.disks.gate import ClosedGate
@@ -173,6 +173,38 @@ def test_an_xva_is_known_by_its_first_member(head: bytes | None) -> None:
     assert format_of(Memory(content, "unnamed")).name == "xva"
     other = tar_of([("disk.ovf", b"x")], head=None)
     assert format_of(Memory(other, "unnamed")).name == "raw"
+
+
+def irregular(pick: Random) -> bytes:
+    """Return an archive that mostly goes on as before, and sometimes does not."""
+    entries: list[Entry] = []
+    for ref in ("Ref:1", "Ref:2"):
+        number = 0
+        for _ in range(pick.randrange(1, 30)):
+            length = pick.choice((1024, 1024, 1024, 1024, 1024, 1024, 512, 0, 700))
+            name, chunk = f"{ref}/{number:08d}", pick.randbytes(length)
+            entries.append((name, chunk))
+            if pick.random() < 0.97:
+                entries.append((f"{name}.checksum", sha1(chunk)))
+            if pick.random() < 0.03:
+                entries.append(("note", b"?"))
+            number += pick.choice((1,) * 12 + (2, 5))
+    return tar_of(entries)
+
+
+def test_going_on_as_before_is_a_short_cut_and_no_other_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pick = Random(9)
+    archives = [Memory(irregular(pick), "a.xva") for _ in range(80)]
+    quick = [index.read_index(file) for file in archives]
+    assert max(len(each.disks["Ref:1"].starts) for each in quick) > 20
+    monkeypatch.setattr(repetition.Repetition, "count", lambda *_: 0)
+    for file, found in zip(archives, quick, strict=True):
+        slow = index.read_index(file)
+        assert (slow.others, slow.oddities) == (found.others, found.oddities)
+        for ref, chunks in slow.disks.items():
+            assert vars(chunks) == vars(found.disks[ref])
 
 
 # Refusing

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from converters.disks.formats.xva.checksum import LENGTHS, SUFFIXES, Kind
+from converters.disks.formats.xva.repetition import BLOCK, Repetition
 from converters.disks.image import LARGEST_DISK
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-BLOCK = 512
 AHEAD = 4 * BLOCK
 MOST_CHUNKS = 1 << 22
 MOST_DISKS = 256
@@ -51,8 +51,8 @@ class Chunks:
         self.offsets = array("q")
         self.lengths = array("i")
         self.kinds = array("b")
-        self._number = -1
-        self._step = 0
+        self.number = -1
+        self.step = 0
 
     def add(self, number: int, member: Member, where: str) -> None:
         """Add a chunk behind the last one.
@@ -60,34 +60,51 @@ class Chunks:
         xapi skips as many chunks of the first one's length as numbers are missing. It writes
         chunks without any bytes to keep a connection alive; those have a number, but no room.
         """
-        if number <= self._number:
+        if number <= self.number:
             raise DamagedInputError(
-                f"the chunks of {self.ref} are not in order ({number} follows {self._number})",
+                f"the chunks of {self.ref} are not in order ({number} follows {self.number})",
                 where=where,
                 hint=COPY_AGAIN,
             )
-        if self._number < 0 and number:
+        if self.number < 0 and number:
             raise DamagedInputError(
                 f"the first chunk of {self.ref} is missing (it begins with {number})",
                 where=where,
                 hint=COPY_AGAIN,
             )
-        self._step = self._step or member.size
-        start = self.size + (number - self._number - 1) * self._step
+        self.step = self.step or member.size
+        start = self.size + (number - self.number - 1) * self.step
         if start + member.size > LARGEST_DISK:
             raise DamagedInputError(
                 f"the size of {self.ref} is impossible ({start + member.size} bytes)", where=where
             )
-        self._number, self.size = number, start + member.size
+        self.number, self.size = number, start + member.size
         if member.size:
             self.starts.append(start)
             self.offsets.append(member.offset)
             self.lengths.append(member.size)
             self.kinds.append(Kind.NONE)
 
+    def goes_on(self, checksum: Member) -> bool:
+        """Say whether the last two chunks are alike and touch, the last before its checksum."""
+        if self.lengths[-2:] != array("i", [self.step]) * 2:
+            return False
+        touching = self.starts[-1] - self.starts[-2] == self.step
+        follows = self.offsets[-1] + padded(self.step) + BLOCK == checksum.offset
+        return touching and follows and self.kinds[-1] == self.kinds[-2]
+
+    def repeat(self, count: int, step: int) -> None:
+        """Add chunks like the last one, each ``step`` bytes further in the file."""
+        start, offset, length = self.starts[-1], self.offsets[-1], self.lengths[-1]
+        self.starts.extend(range(start + length, start + (count + 1) * length, length))
+        self.offsets.extend(range(offset + step, offset + (count + 1) * step, step))
+        self.lengths.extend(array("i", [length]) * count)
+        self.kinds.extend(array("b", [self.kinds[-1]]) * count)
+        self.number, self.size = self.number + count, self.size + count * length
+
     def sum_follows(self, number: int, kind: Kind, member: Member, where: str) -> None:
         """Note that the checksum of the last chunk lies behind it."""
-        if number != self._number or member.size != LENGTHS[kind]:
+        if number != self.number or member.size != LENGTHS[kind]:
             raise DamagedInputError(
                 f"a checksum of {self.ref} is not that of the chunk before it "
                 f"({member.name.decode()}, {member.size} bytes)",
@@ -141,7 +158,13 @@ def read_index(file: File) -> Index:
                 )
             continue
         count += 1
-        _take(disks, member, found, f"{file.name} at {member.offset - BLOCK}")
+        chunks = _take(disks, member, found, f"{file.name} at {member.offset - BLOCK}")
+        if found[3] and chunks.goes_on(member):
+            same = Repetition(file, chunks.offsets[-1] - BLOCK, member.offset - BLOCK, walk.at)
+            most = min(MOST_CHUNKS - count // 2, (LARGEST_DISK - chunks.size) // chunks.step)
+            following = same.count(chunks.number + 1, most)
+            chunks.repeat(following, same.step)
+            count, walk.at = count + 2 * following, walk.at + following * same.step
         if count > 2 * MOST_CHUNKS or len(disks) > MOST_DISKS:
             raise UnsupportedInputError(
                 f"holds too many chunks or disks (at most {MOST_CHUNKS} and {MOST_DISKS})",
@@ -150,7 +173,7 @@ def read_index(file: File) -> Index:
     return Index(disks, others, tuple(_oddities(strange, walk.ended)))
 
 
-def _take(disks: dict[str, Chunks], member: Member, found: re.Match[bytes], where: str) -> None:
+def _take(disks: dict[str, Chunks], member: Member, found: re.Match[bytes], where: str) -> Chunks:
     """Add a chunk or a checksum to its disk."""
     raw_ref, digits, suffix = found.groups()
     ref, number = raw_ref.decode(), int(digits)
@@ -158,13 +181,14 @@ def _take(disks: dict[str, Chunks], member: Member, found: re.Match[bytes], wher
         disks[ref] = Chunks(ref)
     if suffix:
         disks[ref].sum_follows(number, SUFFIXES[suffix], member, where)
-        return
+        return disks[ref]
     if member.size > LARGEST_CHUNK:
         raise UnsupportedInputError(
             f"a chunk of {ref} is too large ({member.size} bytes, at most {LARGEST_CHUNK})",
             where=where,
         )
     disks[ref].add(number, member, where)
+    return disks[ref]
 
 
 def _oddities(strange: int, ended: bool) -> Iterator[str]:
@@ -197,16 +221,16 @@ class _Walk:
     def __init__(self, file: File) -> None:
         self._file = file
         self._sums = _Sums()
+        self.at = 0
         self._at, self._ahead = 0, b""
         self.ended = False
 
     def members(self) -> Iterator[Member]:
         """Yield the members up to the end mark."""
-        at = 0
-        while (block := self._block(at)) is not None:
-            member = self._parse(block, at)
+        while (block := self._block(self.at)) is not None:
+            member = self._parse(block, self.at)
+            self.at = member.offset + padded(member.size)
             yield member
-            at = member.offset + padded(member.size)
 
     def _block(self, at: int) -> bytes | None:
         if not self._at <= at <= self._at + len(self._ahead) - BLOCK:

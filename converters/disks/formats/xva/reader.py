@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from converters.disks.formats.xva.checksum import LENGTHS, Kind, can_verify, digest_of
-from converters.disks.formats.xva.index import BLOCK, Chunks, Index, padded, read_index
+from converters.disks.formats.xva.index import Chunks, Index, padded, read_index
+from converters.disks.formats.xva.repetition import BLOCK
 from converters.disks.image import ZERO, Facts, Packed, Run, Source, Stored
 from rehost.errors import DamagedInputError, UsageError
 from rehost.files import File

@@ -11,7 +11,8 @@ from __future__ import annotations
 from xml.sax.saxutils import escape
 
 from converters.disks.formats.xva.checksum import SUFFIXES, Kind, digest_of, require_xxhash
-from converters.disks.formats.xva.index import BLOCK, DESCRIPTION, padded
+from converters.disks.formats.xva.index import DESCRIPTION, padded
+from converters.disks.formats.xva.repetition import BLOCK
 from converters.disks.image import LARGEST_DISK, SECTOR
 from converters.disks.options import Option
 from converters.disks.output import Output
