@@ -12,6 +12,7 @@ import pytest
 from converters.disks.gate import ClosedGate
 from converters.disks.image import Image, read
 from converters.disks.registry import open_image
+from converters.disks.survey import facts_of
 from rehost.errors import InteropError
 from tests.support.images import (
     KIB,
@@ -128,6 +129,23 @@ def test_single_tables_are_taken_from_their_second_copies(sound: bytes, kind: st
     damaged = patched(sound, used[1], "<I", value)
     assert whole(damaged) == whole(sound)
     assert oddities_of(damaged) == ("1 of its grain tables are damaged, redundant ones are used",)
+
+
+def test_info_says_that_tables_were_replaced(sound: bytes) -> None:
+    directory = number(sound, DIRECTORY) * 512
+    table = number(sound, directory + 4, "<I") * 512
+    told = facts_of(image_of(patched(sound, table, "<I", 3)))
+    assert told["oddities"] == ["1 of its grain tables are damaged, redundant ones are used"]
+
+
+def test_a_whole_table_can_be_marked_as_zeros(tmp_path: Path) -> None:
+    base = tmp_path / "base.vmdk"
+    run("qemu-img", "create", "-q", "-f", "vmdk", base, "70M")
+    run("qemu-io", "-f", "vmdk", "-c", "write -P 7 0 70M", base)
+    content = base.read_bytes()
+    directory = number(content, DIRECTORY) * 512
+    zeroed = patched(patched(content, FLAGS, "<I", 5), directory + 4, "<I", 1)
+    assert whole(zeroed) == b"\7" * 32 * MIB + bytes(32 * MIB) + b"\7" * 6 * MIB
 
 
 def test_a_grain_in_the_tables_is_damage_where_no_copy_is(sound: bytes) -> None:
@@ -392,5 +410,30 @@ def test_whatever_bytes_change_there_is_a_result_or_an_error(
             image = image_of(bytes(content))
             read(image, 0, min(image.size, 8 * MIB))
             assert image.facts.format == "vmdk"
+        except InteropError as error:
+            assert error.exit_code in {3, 4, 6}
+
+
+def test_whatever_a_descriptor_says_there_is_a_result_or_an_error(tmp_path: Path) -> None:
+    (tmp_path / "x.raw").write_bytes(bytes(4096))
+    lines = ('encoding="UTF-8"', 'RW 8 FLAT "x.raw" 0', "RW 8 ZERO", 'ddb.uuid = "60 00"')
+    sound = descriptor("custom", *lines).encode()
+    pick = Random(90)
+    path = tmp_path / "disk.vmdk"
+    for _ in range(500):
+        content = bytearray(sound)
+        for _ in range(pick.randrange(1, 4)):
+            at = pick.randrange(len(content))
+            match pick.randrange(3):
+                case 0:
+                    content[at] = pick.randrange(256)
+                case 1:
+                    del content[at : at + pick.randrange(1, 20)]
+                case _:
+                    content[at:at] = content[pick.randrange(len(content)) :][: pick.randrange(30)]
+        path.write_bytes(content)
+        try:
+            image = opened(path, format_name="vmdk")
+            assert read(image, 0, min(image.size, MIB)) == bytes(min(image.size, MIB))
         except InteropError as error:
             assert error.exit_code in {3, 4, 6}

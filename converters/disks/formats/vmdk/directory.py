@@ -9,6 +9,7 @@ Source: VMware, "Virtual Disk Format 5.0", section "Hosted Sparse Extent Metadat
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -77,11 +78,15 @@ class Directory:
             f"{len(self._mended)} of its grain tables are damaged, redundant ones are used",
         )
 
+    @cached_property
+    def _sound_seconds(self) -> Marks:
+        return np.zeros(0, dtype=np.bool_) if self.second is None else _sound(self.second)
+
     def second_rows(self, numbers: Positions) -> Iterator[tuple[int, Entries]]:
         """Yield the second copies of tables, those that exist, and remember that they were used."""
         if self.second is None:
             return
-        sound = _sound(self.second)
+        sound = self._sound_seconds
         for number in numbers.tolist():
             if sound[number] and self.second.directory[number] >= 0:
                 self._mended.add(number)
@@ -124,8 +129,12 @@ def close_places(places: Positions, step: int) -> Marks:
 
 def _merged(first: Tables, second: Tables, oddities: list[str]) -> Tables:
     """Take from the second directory what is damaged or missing in the first."""
-    wanted = ~_sound(first) | (first.directory == ABSENT)
-    if not wanted.any():
+    wanted = first.directory == ABSENT
+    try:
+        first.check()
+    except DamagedInputError:
+        wanted |= ~_sound(first)
+    if not wanted.any() or not (second.directory[wanted] != ABSENT).any():
         return first
     replaced = wanted & _sound(second) & (second.directory != ABSENT)
     if not (count := int(np.count_nonzero(replaced))):

@@ -23,7 +23,8 @@ from rehost.files import File
 
 BATCH = 1 << 20
 LONG = 64 << 10
-MOST_TABLES = 1 << 22
+MOST_TABLES = 1 << 21
+"""As many as 64 TiB have, where a table stands for 32 MiB."""
 
 NOTHING: dict[int, Parent | Zero] = {ABSENT: PARENT, ZEROED: ZERO}
 """What the guest reads where an entry names no place."""
@@ -90,15 +91,15 @@ class Tables:
 
     def check(self) -> None:
         """Refuse tables that overlap, for a small file would be an endless disk, or are cut off."""
-        named = self.directory[self.directory >= 0]
-        if len(named) and (farthest := int(named.max())) + self.least > self.file.size:
+        directory = self.directory
+        if len(directory) and (farthest := int(directory.max())) + self.least > self.file.size:
             raise DamagedInputError(
                 f"the grain table lies behind the end of the file ({self.least} bytes are "
                 f"needed, the file ends at {self.file.size})",
                 where=f"{self.file.name} at {farthest}",
                 hint="The file is cut short; copy it again.",
             )
-        check_apart(named, self.size, "grain tables", self.file)
+        check_apart(directory, self.size, "grain tables", self.file)
 
     @property
     def least(self) -> int:
@@ -211,9 +212,11 @@ def _stretches(grains: Grains, step: int) -> tuple[Positions, Positions]:
     return firsts, np.diff(firsts, append=len(numbers))
 
 
-def read_directory(file: File, offset: int, count: int, dtype: str) -> Entries:
+def read_directory(
+    file: File, offset: int, count: int, dtype: str, most: int = MOST_TABLES
+) -> Entries:
     """Read a grain directory, bounded before anything is read."""
-    if count > MOST_TABLES:
+    if count > most:
         raise DamagedInputError(
             f"the grain directory is absurdly large ({count} entries)",
             where=f"{file.name} at {offset}",
@@ -242,10 +245,9 @@ def check_inside(places: Positions, file: File, least: int = 0) -> None:
 def check_apart(places: Positions, step: int, what: str, file: File) -> None:
     """Refuse two of ``what`` that begin less than ``step`` bytes apart."""
     named = places[places >= 0]
-    apart = np.diff(named)
-    if (apart >= step).all():
+    if (np.diff(named) >= step).all():
         return
-    named = np.sort(named)
+    named.sort()
     close = np.flatnonzero(np.diff(named) < step)
     if len(close):
         first, second = named[close[0]], named[close[0] + 1]

@@ -35,6 +35,9 @@ VERSION = 0x2_0000_0001
 GRAIN = 8
 TABLE = 64
 ENTRY = 8
+MOST_TABLES = 1 << 22
+"""As many as 64 TiB have, where a table stands for 16 MiB."""
+PART = 1 << 18
 
 _CONST = struct.Struct("<26Q304s")
 _VOLATILE = struct.Struct("<4Q480s")
@@ -127,7 +130,7 @@ class SeSparseExtent(GrainedExtent):
                 f"({header.directory_size * SECTOR // ENTRY} entries, should be {needed})",
                 where=file.name,
             )
-        entries = read_directory(file, header.directory_at * SECTOR, needed, "<u8")
+        entries = read_directory(file, header.directory_at * SECTOR, needed, "<u8", MOST_TABLES)
         tables = Tables(file, self._table_offsets(entries), width, "<u8", grains)
         tables.check()
         super().__init__(tables, header.capacity * SECTOR, GRAIN * SECTOR)
@@ -157,13 +160,6 @@ class SeSparseExtent(GrainedExtent):
         return places
 
     def _table_offsets(self, entries: Entries) -> Positions:
-        kinds = entries >> np.uint64(32)
-        wrong = entries[(entries != 0) & (kinds != _TABLE_KIND << 28)]
-        if len(wrong):
-            raise DamagedInputError(
-                f"the grain directory has an entry of no known kind ({int(wrong[0]):#x})",
-                where=self.file.name,
-            )
         # Neither may lie so far behind the end of the file that offsets no longer fit.
         for at in (self.header.tables_at, self.header.grains_at):
             if at * SECTOR > self.file.size:
@@ -173,6 +169,19 @@ class SeSparseExtent(GrainedExtent):
                     where=self.file.name,
                     hint="Copy the file again.",
                 )
+        places = np.empty(len(entries), dtype=np.int64)
+        for at in range(0, len(entries), PART):
+            places[at : at + PART] = self._part_offsets(entries[at : at + PART])
+        return places
+
+    def _part_offsets(self, entries: Entries) -> Positions:
+        kinds = entries >> np.uint64(32)
+        wrong = entries[(entries != 0) & (kinds != _TABLE_KIND << 28)]
+        if len(wrong):
+            raise DamagedInputError(
+                f"the grain directory has an entry of no known kind ({int(wrong[0]):#x})",
+                where=self.file.name,
+            )
         places: Positions = (entries & np.uint64(0xFFFF_FFFF)).astype(np.int64) * TABLE * SECTOR
         places += self.header.tables_at * SECTOR
         places[entries == 0] = ABSENT
