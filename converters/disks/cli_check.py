@@ -145,6 +145,8 @@ def _usage(usage: Usage) -> list[str]:
         if usage.compressed:
             scattered += f", {100 * usage.compressed / usage.allocated:.1f} % compressed"
         of = f"{usage.allocated} of {usage.total} units of {size_text(usage.unit)}"
+        if usage.unit == 1:
+            of = f"{size_text(usage.allocated)} of {size_text(usage.total)}"
         lines.append(f"stored: {of} ({share:.1f} %){scattered}")
     if usage.metadata_bytes is not None:
         lines.append(f"tables: {size_text(usage.metadata_bytes)}")

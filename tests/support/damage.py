@@ -111,11 +111,10 @@ DAMAGES: tuple[Callable[[Random, Opened], None], ...] = (
 )
 
 
-def contents(path: Path, pick: Random, *, subclusters: bool = True) -> Path:
+def contents(path: Path, pick: Random) -> Path:
     """Make an image of any kind with data, zeros, holes, and perhaps a snapshot and a bitmap."""
     cluster, bits = pick.choice((512, 4 * KIB, 64 * KIB)), pick.choice((1, 2, 4, 8, 16, 32, 64))
     extended = ",extended_l2=on" if cluster == 64 * KIB and pick.random() < 0.3 else ""
-    extended = extended if subclusters else ""
     options = f"cluster_size={cluster},refcount_bits={bits}{extended}"
     size = pick.choice((1 << 20, 4 << 20, 3 * 65536 + 512))
     if pick.random() < 0.3:

@@ -289,7 +289,7 @@ def test_a_deep_check_unpacks_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_a_repaired_copy_is_what_qemu_img_reads_of_the_original(tmp_path: Path, seed: int) -> None:
     pick = Random(seed)
-    path = contents(tmp_path / "a.qcow2", pick, subclusters=False)
+    path = contents(tmp_path / "a.qcow2", pick)
     found = Opened.of(path)
     DAMAGES[5](pick, found)
     path.write_bytes(found.raw)
