@@ -84,8 +84,9 @@ class Blocks:
         first = max(0, start - block.start) // PART * PART
         for at in range(first, min(block.length, stop - block.start), PART):
             length = min(PART, block.length - at)
-            # The engine need not fetch what the part before it fetched: nothing is stored here.
-            source = Packed(self._file, block.offset, 0, partial(self._part, block, at, length))
+            # So that nobody fetches the whole block for each part, none is said to be stored here.
+            place = block.offset + block.stored * at // block.length
+            source = Packed(self._file, place, 0, partial(self._part, block, at, length))
             yield Run(block.start + at, length, source)
 
     def _part(

@@ -12,11 +12,19 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from converters.disks.gate import Gate
 from converters.disks.image import LARGEST_DISK, SECTOR, ZERO, Facts, Run, Source, Stored
 from converters.disks.registry import DiskFormat
-from converters.disks.tables import ABSENT, Positions, check_unshared, read_table, stretches
+from converters.disks.tables import (
+    ABSENT,
+    AT_ONCE,
+    Positions,
+    check_unshared,
+    read_table,
+    stretches,
+)
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
@@ -26,6 +34,8 @@ GROWING = b"Growing"
 VERSIONS = {0x0001_0000: "v1", 0x0002_0000: "v2"}
 UNUSED = 0xFFFF_FFFF
 LARGEST_EXTENT = 8 << 20
+
+Entries = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,33 +131,41 @@ class BochsImage:
         self.facts = _facts(header)
         self._file = file
         self._header = header
-        self._bitmaps = self._read_catalog()
+        self._catalog = self._read_catalog()
 
     def runs(self, start: int, stop: int) -> Iterator[Run]:
         """Yield the sectors between two offsets: those written, and zeros."""
         extent = self._header.extent
         first, last = start // extent, -(-min(stop, self.size) // extent)
-        for number, count, at in stretches(self._bitmaps[first:last], 0):
-            begin = (first + number) * extent
-            end = min(begin + count * extent, self.size)
-            if at == ABSENT:
-                yield Run(begin, end - begin, ZERO)
-                continue
-            sectors = max(start, begin) // SECTOR, -(-min(stop, end) // SECTOR)
-            for run in self._sectors(*sectors, begin // SECTOR, at):
-                yield run._replace(length=min(run.length, self.size - run.start))
+        for part in range(first, last, AT_ONCE):
+            bitmaps = self._bitmaps(self._catalog[part : min(part + AT_ONCE, last)])
+            for number, count, at in stretches(bitmaps, 0):
+                begin = (part + number) * extent
+                end = min(begin + count * extent, self.size)
+                if at == ABSENT:
+                    yield Run(begin, end - begin, ZERO)
+                    continue
+                sectors = max(start, begin) // SECTOR, -(-min(stop, end) // SECTOR)
+                for run in self._sectors(*sectors, begin // SECTOR, at):
+                    yield run._replace(length=min(run.length, self.size - run.start))
 
-    def _read_catalog(self) -> Positions:
-        """Return where the bitmaps of the extents lie; their sectors follow."""
+    def _bitmaps(self, entries: Entries) -> Positions:
+        """Return where the bitmaps of extents lie; their sectors follow."""
+        header = self._header
+        positions: Positions = entries.astype(np.int64) * (header.bitmap_room + header.extent)
+        positions += header.catalog_at + header.entries * 4
+        positions[entries == UNUSED] = ABSENT
+        return positions
+
+    def _read_catalog(self) -> Entries:
         header = self._header
         needed = -(-header.size // header.extent)
         entries = read_table(self._file, header.catalog_at, needed, "<u4", "Bochs catalog")
-        begin = header.catalog_at + header.entries * 4
-        positions: Positions = entries.astype(np.int64) * (header.bitmap_room + header.extent)
-        positions += begin
-        positions[entries == UNUSED] = ABSENT
-        check_unshared(positions, "Bochs extent", self._file.name)
-        return positions
+        used = np.sort(entries[entries != UNUSED])
+        twice = used[np.flatnonzero(used[1:] == used[:-1])[:1]]
+        # Not by their places: those of a large catalog would take twice its room.
+        check_unshared(np.repeat(self._bitmaps(twice), 2), "Bochs extent", self._file.name)
+        return entries
 
     def _sectors(self, first: int, last: int, begin: int, at: int) -> Iterator[Run]:
         """Yield some sectors of an extent that begins with the sector ``begin``, by its bitmap."""

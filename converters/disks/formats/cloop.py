@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from converters.disks.gate import Gate
 from converters.disks.image import SECTOR, Facts, Run
 from converters.disks.inflate import inflate_zlib
 from converters.disks.registry import DiskFormat
-from converters.disks.tables import Positions, read_table
+from converters.disks.tables import AT_ONCE, Positions, read_table
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
@@ -50,11 +51,12 @@ class CloopImage:
     def runs(self, start: int, stop: int) -> Iterator[Run]:
         """Yield the blocks between two offsets."""
         first, last = start // self._block, -(-min(stop, self.size) // self._block)
-        places = self._offsets[first : last + 1].tolist()
-        for number, offset in enumerate(places[:-1]):
-            begin, stored = (first + number) * self._block, places[number + 1] - offset
-            block = Block(begin, self._block, offset, stored, self._unpack)
-            yield from self._blocks.runs(block, start, stop)
+        for part in range(first, last, AT_ONCE):
+            places = self._offsets[part : min(part + AT_ONCE, last) + 1].tolist()
+            for number, (offset, end) in enumerate(pairwise(places), part):
+                begin = number * self._block
+                block = Block(begin, self._block, offset, end - offset, self._unpack)
+                yield from self._blocks.runs(block, start, stop)
 
     def _table(self, count: int) -> Positions:
         """Read where the blocks begin, and where the last one ends."""

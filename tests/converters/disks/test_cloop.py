@@ -10,6 +10,8 @@ from random import Random
 
 import pytest
 
+from converters.disks.gate import ClosedGate
+from converters.disks.health import check_image
 from converters.disks.image import Packed, read
 from converters.disks.registry import format_of
 from rehost.files import LocalFile
@@ -85,6 +87,13 @@ def test_a_large_block_is_several_runs_and_unpacked_once(tmp_path: Path) -> None
     assert [(run.start // MIB, run.length // MIB) for run in runs] == [(0, 2), (2, 2), (4, 2)]
     parts = [run.source.unpack(b"") for run in runs if isinstance(run.source, Packed)]
     assert b"".join(parts) == Random(3).randbytes(6 * MIB)
+
+
+def test_a_check_finds_the_parts_of_a_block_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.cloop"
+    path.write_bytes(cloop(bytes(12 * MIB), 6 * MIB))
+    checked = check_image(LocalFile(path), ClosedGate(), format_of(LocalFile(path)), deep=True)
+    assert (checked.errors, checked.problems) == (0, ())
 
 
 CONVERT = """

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converters.disks import tables
 from converters.disks.tables import ABSENT, PACKED, ZEROED, check_unshared, read_table, stretches
 from rehost.errors import DamagedInputError
 from tests.support.models import Memory
@@ -31,10 +32,16 @@ def expected(positions: list[int], step: int) -> list[tuple[int, int, int]]:
     return found
 
 
-@given(positions=POSITIONS, step=st.sampled_from([0, 512]))
-def test_stretches_are_those_of_a_loop_entry_by_entry(positions: list[int], step: int) -> None:
+@given(
+    positions=POSITIONS, step=st.sampled_from([0, 512]), at_once=st.sampled_from([1, 2, 3, 1000])
+)
+def test_stretches_are_those_of_a_loop_entry_by_entry(
+    positions: list[int], step: int, at_once: int
+) -> None:
     table = np.array(positions, dtype=np.int64)
-    assert list(stretches(table, step)) == expected(positions, step)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "AT_ONCE", at_once)
+        assert list(stretches(table, step)) == expected(positions, step)
 
 
 def test_an_absurdly_large_table_is_refused_before_anything_is_read() -> None:

@@ -27,6 +27,7 @@ from converters.disks.formats.dmg.packing import (
 )
 from converters.disks.formats.dmg.trailer import SIZE, Trailer
 from converters.disks.image import ZERO, Facts, Run, Stored
+from converters.disks.tables import AT_ONCE
 from rehost.errors import DamagedInputError
 from rehost.files import File
 
@@ -37,6 +38,9 @@ UNPACK = {
     Kind.LZFSE: unlzfse,
     Kind.LZMA: unlzma,
 }
+
+
+Entry = tuple[int, int, int, int, int, int]
 
 
 class DmgImage:
@@ -55,17 +59,22 @@ class DmgImage:
     def runs(self, start: int, stop: int) -> Iterator[Run]:
         """Yield the chunks between two offsets."""
         starts = self._chunks["start"]
-        first = int(np.searchsorted(starts, np.uint64(start), side="right")) - 1
+        first = max(0, int(np.searchsorted(starts, np.uint64(start), side="right")) - 1)
         last = int(np.searchsorted(starts, np.uint64(min(stop, self.size)), side="left"))
-        for kind, _, begin, length, offset, stored in self._chunks[max(0, first) : last].tolist():
-            if kind in EMPTY:
-                yield Run(begin, length, ZERO)
-            elif kind == Kind.PLAIN:
-                yield Run(begin, length, Stored(self._file, offset))
-            else:
-                unpack = partial(UNPACK[Kind(kind)], length)
-                block = Block(begin, length, offset, stored, unpack)
-                yield from self._blocks.runs(block, start, stop)
+        for part in range(first, last, AT_ONCE):
+            for chunk in self._chunks[part : min(part + AT_ONCE, last)].tolist():
+                yield from self._of_chunk(chunk, start, stop)
+
+    def _of_chunk(self, chunk: Entry, start: int, stop: int) -> Iterator[Run]:
+        kind, _, begin, length, offset, stored = chunk
+        if kind in EMPTY:
+            yield Run(begin, length, ZERO)
+        elif kind == Kind.PLAIN:
+            yield Run(begin, length, Stored(self._file, offset))
+        else:
+            unpack = partial(UNPACK[Kind(kind)], length)
+            block = Block(begin, length, offset, stored, unpack)
+            yield from self._blocks.runs(block, start, stop)
 
     def _check_packed(self) -> None:
         """Bound what packed chunks take, packed and plain."""
