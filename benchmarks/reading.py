@@ -17,7 +17,7 @@ from random import Random
 
 from benchmarks.measure import Comparison, Contestant, as_json, compare, program, table
 
-SIZE = 2 << 30
+SIZE = 4 << 30
 BLOCK = 1 << 20
 
 

@@ -21,8 +21,6 @@ from converters.disks.registry import NOTHING_MORE, RAW, Access, formats, open_i
 from rehost.archive import BLOCK, Archive, is_apple_double, looks_like_tar, read_archive
 from rehost.errors import DamagedInputError, UsageError
 from rehost.files import GZIP_MAGIC, File, Inflated, LocalFile, Window, parts_beneath, read_all
-from rehost.ranges import Address
-from rehost.remote import RemoteFile
 
 MARK = "!"
 URL = re.compile("https?://", re.IGNORECASE)
@@ -70,12 +68,16 @@ class SiteGate:
     """Lets a file of a web server name others there, in its own folder and below."""
 
     def __init__(self, url: str) -> None:
+        from rehost.ranges import Address
+
         parts = urlsplit(url)
         self._netloc = parts.netloc
         self._folder = Address.parse(url).name.rpartition("/")[0] + "/"
 
     def open(self, name: str, *, by: str) -> File:
         """Open what lies at a relative name; the server may not send us to another one."""
+        from rehost.remote import RemoteFile
+
         path = "/".join(quote(part) for part in parts_beneath(name, by=by) if part not in {"", "."})
         beside = by.rpartition("/")[0] + "/"
         inside = beside.startswith(self._folder)
@@ -102,6 +104,8 @@ def located(source: str) -> Located:
 
 def _remote(url: str) -> Located:
     """Find a file of a web server, or a member of an archive there."""
+    from rehost.remote import RemoteFile
+
     for at in (found.start() for found in re.finditer(MARK, url)):
         if PurePath(urlsplit(url[:at]).path).suffix.lower() in ARCHIVES:
             return _member(RemoteFile(url[:at]), url[at + 1 :])
