@@ -316,8 +316,8 @@ def test_a_zero_cluster_is_not_defined_in_version_2(tmp_path: Path) -> None:
     at = l2_at(content)
     error = error_of(patched(content, at + 8, ">Q", 1))
     assert str(error) == (
-        "a.qcow2, from byte 0 of the disk on: a qcow2 cluster of version 2 is marked zero, which "
-        "is not defined"
+        "a.qcow2, from byte 65536 of the disk on: a qcow2 cluster of version 2 is marked zero, "
+        "which is not defined"
     )
     assert error.hint == "Look at it with: qemu-img check."
 

@@ -1,8 +1,8 @@
 """Where the clusters of a guest's disk lie: two levels of tables, walked many tables at a time.
 
 A cluster may be stored, compressed, zero or left to the backing; with extended L2 entries each of
-its 32 subclusters is one of these. Tables that lie behind each other are read at once, and all
-entries of a chunk are looked at in one pass, whichever tables they are from.
+its 32 subclusters is one of these. Tables that lie together are read at once, in whichever order,
+and all entries of a chunk are looked at in one pass.
 
 Source: QEMU, "docs/interop/qcow2.txt", sections "Cluster mapping" and "Extended L2 Entries".
 """
@@ -33,10 +33,14 @@ COMPRESSED = 1 << 62
 READS_ZERO = 1
 SUBCLUSTERS = 32
 CHUNK = 1 << 18
+WASTE = 4
+"""How much more than the tables may be read to read them at once."""
+
 FIRST_PACKED = -16
 """Positions from here downwards are compressed clusters, each with a number of its own."""
 
 Entries = npt.NDArray[np.uint64]
+NOTHING: Entries = np.zeros(0, dtype=np.uint64)
 Marks = npt.NDArray[np.bool_]
 
 
@@ -48,13 +52,23 @@ class Level1(NamedTuple):
     size: int
 
 
-class Part(NamedTuple):
-    """A stretch of the guest's disk and its position in the file, or what stands for one."""
+class Chunk(NamedTuple):
+    """Stretches of the guest's disk, ascending and touching, and their positions in the file.
 
-    start: int
-    length: int
-    position: int
-    entry: int
+    ``words`` are the entries behind it, which compressed clusters are numbered by.
+    """
+
+    starts: Positions
+    lengths: Positions
+    positions: Positions
+    words: Entries
+
+    def slices(self, count: int) -> Iterator[Chunk]:
+        """Yield it as chunks of so many stretches."""
+        starts, lengths, positions, words = self
+        for at in range(0, len(starts), count):
+            part = slice(at, at + count)
+            yield Chunk(starts[part], lengths[part], positions[part], words)
 
 
 class Mapping:
@@ -97,96 +111,112 @@ class Mapping:
         reserved = (entries & ~np.uint64(OFFSET | COPIED)) != 0
         return tables, int(np.count_nonzero(reserved))
 
-    def parts(self, start: int, stop: int) -> Iterator[Part]:
-        """Yield the parts that cover two offsets, or more than that, in ascending order."""
-        found = self._parts(start, stop)
-        if not self._header.extended:
-            return found
-        # A window may begin and end inside a cluster, with subclusters wholly outside of it.
-        return (part for part in found if part.start < stop and part.start + part.length > start)
-
-    def _parts(self, start: int, stop: int) -> Iterator[Part]:
-        cluster = self._header.cluster
+    def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
+        """Yield all that lies between two offsets; a chunk may reach outside of them."""
+        per, cluster = self._per_table, self._header.cluster
         first, last = start // cluster, -(-min(stop, self._size) // cluster)
-        for begin, end, mapped in self._spans(first, last):
-            if not mapped:
-                yield self._part(begin * cluster, end * cluster, ABSENT, 0)
-                continue
-            for at in range(begin, end, self._chunk):
-                yield from self._chunk_parts(at, min(at + self._chunk, end))
+        present = np.flatnonzero(self._tables[first // per : -(-last // per)]) + first // per
+        reached, together = first, max(1, self._chunk // per)
+        for at in range(0, len(present), together):
+            numbers = present[at : at + together]
+            low = max(first, int(numbers[0]) * per)
+            high = min(last, (int(numbers[-1]) + 1) * per)
+            if low > reached:
+                yield self._absent(reached, low)
+            step = self._chunk if len(numbers) == 1 else high - low
+            for begin in range(low, high, step):
+                chunk = self._mapped(numbers, begin, min(begin + step, high))
+                # A window may begin or end inside a cluster, with subclusters outside of it.
+                yield _within(chunk, start, stop) if self._header.extended else chunk
+            reached = high
+        if reached < last:
+            yield self._absent(reached, last)
 
-    def _part(self, start: int, stop: int, position: int, entry: int) -> Part:
-        return Part(start, min(stop, self._size) - start, position, entry)
+    def _absent(self, first: int, last: int) -> Chunk:
+        start = first * self._header.cluster
+        length = min(last * self._header.cluster, self._size) - start
+        return Chunk(np.array([start]), np.array([length]), np.array([ABSENT]), NOTHING)
 
-    def _spans(self, first: int, last: int) -> Iterator[tuple[int, int, bool]]:
-        """Cut a range of clusters where L2 tables begin or cease to be there."""
-        per = self._per_table
-        begin, end = first // per, -(-last // per)
-        present = self._tables[begin:end] > 0
-        edges = (np.flatnonzero(present[1:] != present[:-1]) + 1 + begin).tolist()
-        for low, high in zip([begin, *edges], [*edges, end], strict=True):
-            if low < high:
-                yield max(low * per, first), min(high * per, last), bool(present[low - begin])
-
-    def _chunk_parts(self, first: int, last: int) -> Iterator[Part]:
-        base, step = first * self._header.cluster, self._step
-        entries = self._entries(first, last)
-        if not entries.any():
-            yield self._part(base, last * self._header.cluster, ABSENT, 0)
-            return
-        words = entries[:: self._words]
+    def _mapped(self, numbers: Positions, first: int, last: int) -> Chunk:
+        """Return the clusters of some tables between two; tables between these are not there."""
+        per, cluster, step = self._per_table, self._header.cluster, self._step
+        skipped = first - int(numbers[0]) * per
+        entries = self._entries(numbers, skipped, last - int(numbers[-1]) * per)
+        # Entries of 0 say nothing, and in a sparse image most are: what is left makes the chunk.
+        indices = np.flatnonzero(entries[:, 0] if self._words == 1 else entries.any(axis=1))
+        if not len(indices):
+            return self._absent(first, last)
+        words = entries[indices].view(">u8").astype(np.uint64)
+        indices += skipped
+        guests = (numbers[indices // per] * per + indices % per) * cluster
         if self._header.extended:
-            positions = self._extended(words, entries[1::2], base)
+            positions = self._extended(words[:, 0], words[:, 1], guests)
         else:
-            positions = self._standard(words, base)
-        size = self._size
-        for index, count, position in stretches(positions, step):
-            start = base + index * step
-            length = count * step
-            if start + length > size:
-                length = size - start
-            entry = int(words[FIRST_PACKED - position]) if position <= FIRST_PACKED else 0
-            yield Part(start, length, position, entry)
+            positions = self._standard(words[:, 0], guests)
+        parts = cluster // step
+        heads, counts = _cut(positions, step, parts, np.diff(guests) == cluster)
+        starts = guests[heads // parts] + heads % parts * step
+        end = min(last * cluster, self._size)
+        lengths = np.minimum(counts * step, end - starts)
+        return _bridged(Chunk(starts, lengths, positions[heads], words[:, 0]), first * cluster, end)
 
-    def _entries(self, first: int, last: int) -> Entries:
-        """Read the L2 entries of mapped clusters, those of touching tables at once."""
-        per, words = self._per_table, self._words
-        begin, end = first // per, -(-last // per)
-        found = []
-        for number, count, at in stretches(self._tables[begin:end], self._header.cluster):
-            table = (begin + number) * per
-            low, high = max(first, table), min(last, table + count * per)
-            place, length = at + (low - table) * 8 * words, (high - low) * words
-            found.append(read_table(self._file, place, length, ">u8", "qcow2 L2 table"))
-        joined = found[0] if len(found) == 1 else np.concatenate(found)
-        return joined.astype(np.uint64)
+    def _entries(self, numbers: Positions, skipped: int, kept: int) -> Entries:
+        """Read tables, without the first entries of the first and behind ``kept`` of the last.
 
-    def _standard(self, words: Entries, base: int) -> Positions:
+        The words of the file are not turned around yet: most will be 0.
+        """
+        places, size = self._tables[numbers], self._header.cluster
+        lowest, words = int(places.min()), self._words
+        what = "qcow2 L2 table"
+        if len(places) == 1:
+            at, count = lowest + skipped * 8 * words, (kept - skipped) * words
+            return read_table(self._file, at, count, "u8", what).reshape(-1, words)
+        window = int(places.max()) + size - lowest
+        if window <= WASTE * len(places) * size:
+            rows = read_table(self._file, lowest, window // 8, "u8", what).reshape(-1, size // 8)
+            found = rows[(places - lowest) // size].reshape(-1)
+        else:
+            found = np.concatenate(
+                [
+                    read_table(self._file, at, count * size // 8, "u8", what)
+                    for _, count, at in stretches(places, size)
+                ]
+            )
+        rows = found.reshape(-1, words)
+        return rows[skipped : len(rows) - (self._per_table - kept)]
+
+    def _standard(self, words: Entries, guests: Positions) -> Positions:
         positions = self._offsets(words)
         packed, zeroed = _marked(words, COMPRESSED), _marked(words, READS_ZERO)
         zeroed &= ~packed
         if self._header.version == 2 and zeroed.any():
-            self._refuse("a qcow2 cluster of version 2 is marked zero, which is not defined", base)
+            self._refuse(
+                "a qcow2 cluster of version 2 is marked zero, which is not defined",
+                int(guests[zeroed][0]),
+            )
         positions[zeroed] = ZEROED
-        self._number(positions, packed, base)
-        self._check(positions, base)
+        self._number(positions, packed, guests)
+        self._check(positions, guests)
         return positions
 
-    def _extended(self, words: Entries, bitmaps: Entries, base: int) -> Positions:
+    def _extended(self, words: Entries, bitmaps: Entries, guests: Positions) -> Positions:
         """Give each subcluster a position, from the bitmaps of what is allocated and zero."""
         offsets, packed = self._offsets(words), _marked(words, COMPRESSED)
-        self._number(offsets, packed, base)
+        self._number(offsets, packed, guests)
         bits = np.unpackbits(
             bitmaps.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1, bitorder="little"
         ).astype(np.bool_)
         bits[packed] = False
         stored, zeroed = bits[:, :SUBCLUSTERS], bits[:, SUBCLUSTERS:]
-        if (stored & zeroed).any():
-            self._refuse("a qcow2 subcluster is marked both stored and zero", base)
+        both = (stored & zeroed).any(axis=1)
+        if both.any():
+            self._refuse("a qcow2 subcluster is marked both stored and zero", int(guests[both][0]))
         in_use = stored.any(axis=1)
-        if (offsets[in_use] == ABSENT).any():
-            self._refuse("a qcow2 subcluster is marked stored, but its cluster is not", base)
-        self._check(np.where(in_use, offsets, ABSENT), base)
+        lost = in_use & (offsets == ABSENT)
+        if lost.any():
+            said = "a qcow2 subcluster is marked stored, but its cluster is not"
+            self._refuse(said, int(guests[lost][0]))
+        self._check(np.where(in_use, offsets, ABSENT), guests)
         places = offsets[:, None] + np.arange(SUBCLUSTERS, dtype=np.int64) * self._step
         positions = np.where(stored, places, ABSENT)
         positions[zeroed] = ZEROED
@@ -202,14 +232,15 @@ class Mapping:
         positions[absent] = ABSENT
         return positions
 
-    def _number(self, positions: Positions, packed: Marks, base: int) -> None:
+    def _number(self, positions: Positions, packed: Marks, guests: Positions) -> None:
         """Give each compressed cluster a number that tells it from those beside it."""
         numbers = np.flatnonzero(packed)
         if len(numbers) and self._header.has_data_file:
-            self._refuse("a qcow2 cluster is compressed, which none in a data file can be", base)
+            said = "a qcow2 cluster is compressed, which none in a data file can be"
+            self._refuse(said, int(guests[packed][0]))
         positions[numbers] = FIRST_PACKED - numbers
 
-    def _check(self, positions: Positions, base: int) -> None:
+    def _check(self, positions: Positions, guests: Positions) -> None:
         """Refuse clusters that cannot be where they are said to be."""
         stored = positions >= 0
         if not stored.any():
@@ -227,18 +258,17 @@ class Mapping:
                 hint="The file is cut short; copy it again.",
             )
         if self._header.has_data_file:
-            places = base + np.arange(len(positions), dtype=np.int64) * self._header.cluster
-            wrong = positions[stored & (positions != places)]
+            wrong = positions[stored & (positions != guests)]
             if len(wrong):
                 raise DamagedInputError(
                     "a qcow2 cluster does not lie at its own place in the data file",
                     where=f"{self._data.name} at {wrong[0]}",
                 )
 
-    def _refuse(self, what: str, base: int) -> None:
+    def _refuse(self, what: str, place: int) -> None:
         raise DamagedInputError(
             what,
-            where=f"{self._file.name}, from byte {base} of the disk on",
+            where=f"{self._file.name}, from byte {place} of the disk on",
             hint="Look at it with: qemu-img check.",
         )
 
@@ -246,3 +276,40 @@ class Mapping:
 def _marked(words: Entries, bit: int) -> Marks:
     marks: Marks = (words & np.uint64(bit)) != 0
     return marks
+
+
+def _cut(
+    positions: Positions, step: int, parts: int, touching: Marks
+) -> tuple[Positions, Positions]:
+    """Return where stretches begin and how many positions each has.
+
+    There are ``parts`` positions to a cluster; a stretch goes on only in clusters that touch.
+    """
+    before, after = positions[:-1], positions[1:]
+    joined = np.where(before < 0, after == before, after == before + step)
+    joined[parts - 1 :: parts] &= touching
+    heads = np.concatenate((np.zeros(1, dtype=np.int64), np.flatnonzero(~joined) + 1))
+    return heads, np.diff(heads, append=len(positions))
+
+
+def _bridged(chunk: Chunk, begin: int, end: int) -> Chunk:
+    """Fill the gaps between stretches, before the first and behind the last."""
+    starts, lengths, positions, words = chunk
+    stops = np.concatenate(([begin], starts + lengths))
+    nexts = np.concatenate((starts, [end]))
+    gaps = np.flatnonzero(stops != nexts)
+    if not len(gaps):
+        return chunk
+    return Chunk(
+        starts=np.insert(starts, gaps, stops[gaps]),
+        lengths=np.insert(lengths, gaps, nexts[gaps] - stops[gaps]),
+        positions=np.insert(positions, gaps, ABSENT),
+        words=words,
+    )
+
+
+def _within(chunk: Chunk, start: int, stop: int) -> Chunk:
+    """Return the stretches that reach into a window."""
+    starts, lengths, positions, words = chunk
+    inside = (starts < stop) & (starts + lengths > start)
+    return Chunk(starts[inside], lengths[inside], positions[inside], words)
