@@ -1,8 +1,8 @@
 """Compressed blocks of any size that a file's author chose, in bounded memory.
 
 What cloop and DMG share. A small block is a packed run. A large one becomes several, each of which
-returns its part of the block's plain bytes; one plain block is kept at a time, whichever thread
-asks for its parts, so a block of 64 MiB is unpacked once and not once per part.
+returns its part of the block's plain bytes; the last 64 MiB of plain blocks are kept, whichever
+thread asks for their parts, so a block is unpacked once and not once per part.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Blocks:
     def __init__(self, file: File) -> None:
         self._file = file
         self._lock = Lock()
-        self._held: tuple[int, bytes | bytearray] = (-1, b"")
+        self._held: dict[int, bytes | bytearray] = {}
 
     def runs(self, block: Block, start: int, stop: int) -> Iterator[Run]:
         """Yield the packed runs of a block that touch a window."""
@@ -94,10 +94,15 @@ class Blocks:
     ) -> bytes | bytearray:
         del stored
         with self._lock:
-            if self._held[0] != block.start:
-                self._held = (-1, b"")
-                self._held = (block.start, self._unpacked(block))
-            return self._held[1][at : at + length]
+            if block.start not in self._held:
+                self._make_room(block.length)
+                self._held[block.start] = self._unpacked(block)
+            return self._held[block.start][at : at + length]
+
+    def _make_room(self, length: int) -> None:
+        """Drop the blocks that were unpacked first, until one more may be held."""
+        while self._held and sum(map(len, self._held.values())) + length > LARGEST_BLOCK:
+            del self._held[next(iter(self._held))]
 
     def _unpacked(self, block: Block) -> bytes | bytearray:
         plain = block.unpack(self._file.pread(block.offset, block.stored))
