@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from converters.disks.tables import ABSENT, Positions, read_table, stretches
+from converters.disks.tables import ABSENT, Positions, check_unshared, read_table, stretches
 from rehost.errors import DamagedInputError
 from rehost.files import File
 
@@ -72,7 +72,9 @@ class TwoLevels:
             count = min(MOST_ENTRIES, last - part)
             place = at + part * np.dtype(self.dtype).itemsize
             raw = read_table(self.file, place, count, self.dtype, f"{self.what} L2 table")
-            for index, number, position in stretches(self.positions(raw), self.cluster):
+            positions = self.positions(raw)
+            check_unshared(positions, f"{self.what} cluster", self.file.name)
+            for index, number, position in stretches(positions, self.cluster):
                 offset = begin + (part + index) * self.cluster
                 length = min(number * self.cluster, self.size - offset)
                 self._check(position, length)

@@ -155,6 +155,13 @@ def test_one_l2_table_for_two_places_is_damage(sound: bytes) -> None:
     assert said(twice) == f"a.qcow: a qcow L2 table is used twice (at {l2_at(sound)})"
 
 
+def test_one_cluster_for_two_places_is_damage(sound: bytes) -> None:
+    at = l2_at(sound)
+    first = int(struct.unpack_from(">Q", sound, at)[0])
+    twice = patched(sound, at + 80, ">Q", first)
+    assert said(twice) == f"a.qcow: a qcow cluster is used twice (at {first})"
+
+
 def test_clusters_at_odd_places_or_behind_the_end_are_damage(sound: bytes) -> None:
     at = l2_at(sound)
     assert said(patched(sound, at, ">Q", 5)) == "a.qcow at 5: a qcow cluster lies at an odd place"

@@ -157,6 +157,13 @@ def test_one_l2_table_for_two_places_is_damage(sound: bytes) -> None:
     assert said(twice) == f"a.qed: a QED L2 table is used twice (at {at_of(sound, l1)})"
 
 
+def test_one_cluster_for_two_places_is_damage(sound: bytes) -> None:
+    at = at_of(sound, at_of(sound, L1_AT))
+    first = int(struct.unpack_from("<Q", sound, at)[0])
+    twice = patched(sound, at + 80, "<Q", first)
+    assert said(twice) == f"a.qed: a QED cluster is used twice (at {first})"
+
+
 def test_clusters_at_odd_places_or_behind_the_end_are_damage(sound: bytes) -> None:
     l2 = at_of(sound, at_of(sound, L1_AT))
     for place in (2, 65535, (1 << 64) - CLUSTER):
