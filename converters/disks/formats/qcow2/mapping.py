@@ -101,15 +101,18 @@ class Mapping:
             )
         raw = read_table(self._file, level1.at, needed, ">u8", "qcow2 L1 table")
         entries = raw.astype(np.uint64)
-        tables: Positions = (entries & np.uint64(OFFSET)).astype(np.int64)
-        odd = tables[tables % cluster != 0]
-        if len(odd):
+        del raw
+        reserved = int(np.count_nonzero(entries & ~np.uint64(OFFSET | COPIED)))
+        # In place, for a table may have millions of entries, and be one of many images open.
+        entries &= np.uint64(OFFSET)
+        tables: Positions = entries.view(np.int64)
+        if np.bitwise_or.reduce(tables, initial=0) & (cluster - 1):
+            odd = tables[tables % cluster != 0]
             raise DamagedInputError(
                 "a qcow2 L2 table lies at an odd place", where=f"{name} at {odd[0]}"
             )
         check_unshared(tables, "qcow2 L2 table", name)
-        reserved = (entries & ~np.uint64(OFFSET | COPIED)) != 0
-        return tables, int(np.count_nonzero(reserved))
+        return tables, reserved
 
     def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
         """Yield all that lies between two offsets; a chunk may reach outside of them."""
