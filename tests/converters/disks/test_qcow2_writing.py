@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
 from pathlib import Path
 from random import Random
 
@@ -346,6 +347,21 @@ def test_differences_to_a_base_are_written(
         assert sum(each.length for each in zeros) >= 64 * KIB
 
 
+@pytest.mark.parametrize("level", [None, Level.FAST])
+@pytest.mark.parametrize("options", [{}, {"compat": "0.10"}, {"extended_l2": "on"}], ids=told)
+def test_the_engine_writes_differences(
+    tmp_path: Path, plain: Path, level: Level | None, options: dict[str, str]
+) -> None:
+    changed = tmp_path / "changed.raw"
+    changed.write_bytes(plain.read_bytes())
+    run("qemu-io", "-f", "raw", "-c", "write -P 1 0 300k", plain)
+    scribble(changed, "raw", SIZE, seed=83, writes=12)
+    path = tmp_path / "top.qcow2"
+    base = Base("plain.raw", "raw", opened(plain))
+    write_image(opened(changed), path, FORMAT, Shape(SIZE, options, level, base=base))
+    assert_good(path, changed)
+
+
 def test_a_base_in_another_format_and_with_a_long_name_is_named(tmp_path: Path) -> None:
     name = "x" * 200 + ".vmdk"
     create(tmp_path / "plain.raw", RAW, MIB)
@@ -380,7 +396,30 @@ def test_subclusters_take_less_room(tmp_path: Path) -> None:
     assert sum(each.length for each in stored) == 16 * 4 * KIB
 
 
-def test_7zip_and_libqcow_read_what_is_written(tmp_path: Path, plain: Path) -> None:
+LIBQCOW = """
+import pyqcow, sys
+file = pyqcow.file()
+file.open(sys.argv[1])
+sys.stdout.buffer.write(file.read_buffer_at_offset(file.get_media_size(), 0))
+"""
+
+
+@pytest.mark.parametrize("level", [None, Level.DEFAULT])
+@pytest.mark.parametrize(
+    "kind", [{}, {"compat": "0.10"}, {"cluster_size": "4096"}, {"preallocation": "full"}], ids=told
+)
+def test_libqcow_reads_what_is_written(
+    tmp_path: Path, plain: Path, level: Level | None, kind: dict[str, str]
+) -> None:
+    if level and "preallocation" in kind:
+        pytest.skip("what is compressed is not preallocated")
+    path = ours(opened(plain), tmp_path / "ours.qcow2", "qcow2", level, **kind)
+    argv = ["/usr/bin/python3", "-c", LIBQCOW, str(path)]
+    said = subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout
+    assert said == plain.read_bytes()
+
+
+def test_7zip_and_qcowinfo_read_what_is_written(tmp_path: Path, plain: Path) -> None:
     for kind in ({}, {"compat": "0.10"}, {"cluster_size": "4096"}):
         path = ours(opened(plain), tmp_path / "ours.qcow2", "qcow2", **kind)
         unpacked = run("7zz", "x", "-y", "-tqcow", f"-o{tmp_path / 'out'}", path)

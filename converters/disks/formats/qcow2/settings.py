@@ -26,7 +26,9 @@ LAZY_REFCOUNTS = Option("lazy_refcounts", ("off", "on"), "let QEMU write counts 
 PREALLOCATION = Option(
     "preallocation", ("off", "metadata", "falloc", "full"), "give every cluster its place"
 )
-DATA_FILE = Option("data_file", (), "a file beside the image that takes the data")
+DATA_FILE = Option(
+    "data_file", (), "a file beside the image that takes the data; QEMU looks for it where it runs"
+)
 DATA_FILE_RAW = Option("data_file_raw", ("off", "on"), "keep the data file a raw disk")
 
 OPTIONS = (
