@@ -32,7 +32,7 @@ NEAR = 4096
 LARGEST_READ = 4 << 20
 COARSE = 32 << 10
 
-_ZEROS = bytes(CELL)
+ZEROS = bytes(CELL)
 
 
 class Piece(NamedTuple):
@@ -124,30 +124,31 @@ def _segments(cell: Cell, unit: int, view: memoryview) -> list[tuple[int, int]]:
         first, last = max(run.start, cell.start) - cell.start, min(run.stop, cell.stop) - cell.start
         low, high = first // unit * unit, min(-(-last // unit) * unit, len(view))
         if found and low <= found[-1][1]:
-            _clear(view, filled, first)
+            clear(view, filled, first)
             found[-1] = (found[-1][0], max(found[-1][1], high))
         else:
             if found:
-                _clear(view, filled, found[-1][1])
-            _clear(view, low, first)
+                clear(view, filled, found[-1][1])
+            clear(view, low, first)
             found.append((low, high))
         filled = last
     if found:
-        _clear(view, filled, found[-1][1])
+        clear(view, filled, found[-1][1])
     return found
 
 
-def _clear(view: memoryview, start: int, stop: int) -> None:
+def clear(view: memoryview, start: int, stop: int) -> None:
+    """Fill a stretch of a view with zeros."""
     while start < stop:
-        part = min(stop - start, len(_ZEROS))
-        view[start : start + part] = _ZEROS[:part]
+        part = min(stop - start, len(ZEROS))
+        view[start : start + part] = ZEROS[:part]
         start += part
 
 
 def fill(cell: Cell, view: memoryview, salvage: Salvage | None = None) -> None:
     """Put all that the guest sees of a cell into ``view``, zeros among it."""
     if not _segments(cell, len(view), view):
-        _clear(view, 0, len(view))
+        clear(view, 0, len(view))
     _fetch(cell, view, salvage)
 
 
@@ -218,7 +219,7 @@ def _without_zeros(view: memoryview, start: int, stop: int, unit: int) -> Iterat
     even = start + (stop - start) // unit * unit
     marks = _marks(view[start:even], unit) if even > start else []
     if even < stop:
-        marks.append(not _is_zero(view[even:stop]))
+        marks.append(not is_zero(view[even:stop]))
     edges = [0, *(n for n, (one, other) in enumerate(pairwise(marks), 1) if one != other)]
     for first, last in pairwise([*edges, len(marks)]):
         if marks[first]:
@@ -228,16 +229,16 @@ def _without_zeros(view: memoryview, start: int, stop: int, unit: int) -> Iterat
 def _marks(view: memoryview, unit: int) -> list[bool]:
     """Say of each unit whether it holds anything."""
     if unit >= COARSE:
-        return [not _is_zero(view[at : at + unit]) for at in range(0, len(view), unit)]
+        return [not is_zero(view[at : at + unit]) for at in range(0, len(view), unit)]
     words = np.frombuffer(view, dtype=np.uint64).reshape(-1, unit // 8)
     found: list[bool] = (np.bitwise_or.reduce(words, axis=1) != 0).tolist()
     return found
 
 
-def _is_zero(view: memoryview) -> bool:
+def is_zero(view: memoryview) -> bool:
     """Say whether all bytes are zero, ending at the first that is not."""
-    if len(view) <= len(_ZEROS):
-        return _ZEROS.startswith(view)
+    if len(view) <= len(ZEROS):
+        return ZEROS.startswith(view)
     return all(
-        _ZEROS.startswith(view[at : at + len(_ZEROS)]) for at in range(0, len(view), len(_ZEROS))
+        ZEROS.startswith(view[at : at + len(ZEROS)]) for at in range(0, len(view), len(ZEROS))
     )

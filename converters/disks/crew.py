@@ -10,19 +10,24 @@ passes data on.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Lock, Semaphore
 from typing import Generic, NamedTuple, TypeVar
 
 DEPTH = 3
-THREADS = max(2, len(os.sched_getaffinity(0)))
+PROCESSORS = len(os.sched_getaffinity(0))
+THREADS = max(2, PROCESSORS)
+MOST_THREADS = 16
+MOST_BUFFERED = 64 << 20
 WATCH_SECONDS = 0.5
 
 Item = TypeVar("Item")
 Prepared = TypeVar("Prepared")
+Result = TypeVar("Result")
 Finish = Callable[[], None]
 
 
@@ -69,6 +74,30 @@ def work_through(
             crew.stop()
     if failures:
         raise min(failures, key=lambda failure: failure.number).error
+
+
+def threads_for(buffered: int) -> int:
+    """Return how many threads to use when each holds buffers of so many bytes."""
+    return max(1, min(THREADS, MOST_THREADS, MOST_BUFFERED // buffered))
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int
+) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with what ``work`` makes of it, while threads work on those behind it."""
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(work, item)))
+            if len(waiting) > threads * DEPTH:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Crew(Generic[Item, Prepared]):

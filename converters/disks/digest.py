@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from converters.disks.cells import CELL, Cell, cells
-from converters.disks.filling import ZEROS, Buffers, fill, in_order, threads_for
+from converters.disks.cells import CELL, ZEROS, Buffers, Cell, cells, fill
+from converters.disks.crew import in_order, threads_for
 from converters.disks.image import Image
 from rehost.errors import UsageError
 from rehost.progress import SILENT, Progress
@@ -204,11 +204,15 @@ def _digested(
 
     def work(cell: Cell) -> tuple[list[bytes], bytearray | None]:
         length = cell.stop - cell.start
-        content = bytearray(length) if keep else buffers.all[0]
+        content = bytearray(length) if keep else buffers.take()
         view = memoryview(content)[:length]
-        fill(view, cell)
+        fill(cell, view)
         parts = (view[at : at + terms.chunk] for at in range(0, length, terms.chunk))
-        return [terms.new(part).digest() for part in parts], content if keep else None
+        digests = [terms.new(part).digest() for part in parts]
+        if keep:
+            return digests, content
+        buffers.give(content)
+        return digests, None
 
     for cell, (digests, content) in in_order(work, cells(image, terms.chunk), threads_for(size)):
         yield cell, digests, content

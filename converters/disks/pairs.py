@@ -57,7 +57,7 @@ def _same(left: Cell, right: Cell) -> bool:
 
 
 def _place(run: Run) -> tuple[object, ...] | None:
-    """Return where a run's bytes really lie, if that is one place."""
+    """Return where a run's bytes really lie, if that is one place and all of them are there."""
     source = run.source
     if not isinstance(source, Stored | Packed):
         return None
@@ -66,4 +66,6 @@ def _place(run: Run) -> tuple[object, ...] | None:
     if found is None or len(found) != 1:
         return None
     place = os.fstat(found[0].fd)
+    if sum(found[0][1:]) > place.st_size:
+        return None
     return type(source), place.st_dev, place.st_ino, found[0].offset, length

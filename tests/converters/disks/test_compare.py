@@ -9,9 +9,8 @@ from random import Random
 import pytest
 
 from converters.disks import compare
-from converters.disks.cells import Cell
+from converters.disks.cells import Cell, fill
 from converters.disks.compare import first_difference
-from converters.disks.filling import fill
 from rehost.errors import DamagedInputError
 from tests.support.images import KIB, MIB, opened, ours, run
 
@@ -78,9 +77,9 @@ def test_what_two_disks_share_is_not_read(tmp_path: Path, monkeypatch: pytest.Mo
         run("qemu-io", "-c", f"write -P {number} 5M 64k", top)
     filled = []
 
-    def note(buffer: memoryview, cell: Cell) -> None:
+    def note(cell: Cell, view: memoryview) -> None:
         filled.append(cell.start)
-        fill(buffer, cell)
+        fill(cell, view)
 
     monkeypatch.setattr(compare, "fill", note)
     assert first_difference(opened(tops[0]), opened(tops[1])) == 5 * MIB
