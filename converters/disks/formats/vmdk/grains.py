@@ -6,10 +6,10 @@ grain lies, in nothing else. Tables are read many at a time and looked through a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import repeat
+from itertools import chain, compress, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +30,7 @@ NOTHING: dict[int, Parent | Zero] = {ABSENT: PARENT, ZEROED: ZERO}
 """What the guest reads where an entry names no place."""
 
 # What Run(...) and Stored(...) do, without a call in Python for each of millions.
-RUN: Callable[[tuple[int, int, Source]], Run] = partial(tuple.__new__, Run)
+_RUN: Callable[[tuple[int, int, Source]], Run] = partial(tuple.__new__, Run)
 _STORED: Callable[[tuple[File, int]], Stored] = partial(tuple.__new__, Stored)
 
 Entries = npt.NDArray[Any]
@@ -82,7 +82,8 @@ class Tables:
         pieces = [
             self._read(at, count) for _, count, at in stretches(self.directory[numbers], self.size)
         ]
-        rows = np.frombuffer(b"".join(pieces), dtype=self.dtype).reshape(-1, self.width)
+        found = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        rows = np.frombuffer(found, dtype=self.dtype).reshape(-1, self.width)
         behind = self.grains - (len(self.directory) - 1) * self.width
         if behind < self.width and len(numbers) and numbers[-1] == len(self.directory) - 1:
             rows = rows.copy()
@@ -111,8 +112,11 @@ class Tables:
         length = count * self.size
         if length < LONG:
             return self.file.pread(at, length).ljust(length, b"\0")
+        runs = list(stored_runs(self.file, at, min(at + length, self.file.size)))
+        if len(runs) == 1 and runs[0].length == length and runs[0].source is not ZERO:
+            return self.file.pread(at, length)
         found = bytearray(length)
-        for start, size, source in stored_runs(self.file, at, min(at + length, self.file.size)):
+        for start, size, source in runs:
             if source is not ZERO:
                 found[start - at : start - at + size] = self.file.pread(start, size)
         return found
@@ -123,6 +127,14 @@ class Grains(NamedTuple):
 
     numbers: Positions
     places: Positions
+
+
+class Pieces(NamedTuple):
+    """Stretches of the disk, ascending, and where each of them lies."""
+
+    starts: Positions
+    lengths: Positions
+    sources: Iterable[Source]
 
 
 class GrainedExtent:
@@ -153,17 +165,11 @@ class GrainedExtent:
                     "the grain tables name more grains than the file can hold",
                     where=self._tables.file.name,
                 )
-            at = max(begin, start // self._grain * self._grain)
-            end = min(end, stop)
+            at, end = max(begin, start // self._grain * self._grain), min(end, stop)
             window = ((at - begin) // self._grain, -(-(end - begin) // self._grain))
             first, last = np.searchsorted(grains.numbers, window).tolist()
-            for run in self.cut(begin, Grains(*(each[first:last] for each in grains))):
-                if run[0] > at:
-                    yield Run(at, run[0] - at, self.absent)
-                yield run
-                at = run[0] + run[1]
-            if at < end:
-                yield Run(at, end - at, self.absent)
+            pieces = self.pieces(begin, Grains(*(each[first:last] for each in grains)))
+            yield from _with_gaps(pieces, at, end, self.absent)
 
     def grains(self, batch: Batch) -> Grains:
         """Return the grains of a batch, all checked."""
@@ -175,21 +181,15 @@ class GrainedExtent:
         """Return where the grains of these entries lie, all checked; none of them is 0."""
         raise NotImplementedError
 
-    def cut(self, begin: int, grains: Grains) -> Iterator[Run]:
-        """Return the runs of grains whose numbers count from ``begin`` of the disk."""
+    def pieces(self, begin: int, grains: Grains) -> Pieces:
+        """Return where grains lie whose numbers count from ``begin`` of the disk."""
         firsts, counts = _stretches(grains, self._grain)
         starts = begin + grains.numbers[firsts] * self._grain
         lengths = np.minimum(counts * self._grain, self.size - starts)
         places = grains.places[firsts]
-        stored: Iterator[Source] = map(
-            _STORED, zip(repeat(self._tables.file), places.tolist(), strict=False)
-        )
-        if (places < 0).any():
-            stored = (
-                ZERO if place < 0 else each
-                for each, place in zip(stored, places.tolist(), strict=True)
-            )
-        return map(RUN, zip(starts.tolist(), lengths.tolist(), stored, strict=True))
+        file = repeat(self._tables.file)
+        stored = map(_STORED, zip(file, places.tolist(), strict=False))
+        return Pieces(starts, lengths, with_zeros(stored, places))
 
     def _nothing(self, begin: int, end: int, nothing: Parent | Zero) -> Run:
         length = min(end, self.size) - begin
@@ -198,6 +198,29 @@ class GrainedExtent:
     def _stored(self, places: Positions) -> int:
         """Return how many bytes of the file these grains need at least."""
         return max(0, int(np.count_nonzero(places >= 0)) - 1) * self._grain
+
+
+def with_zeros(sources: Iterable[Source], places: Positions) -> Iterable[Source]:
+    """Return the sources, zeros where a place is none."""
+    if not (places < 0).any():
+        return sources
+    pairs = zip(sources, places.tolist(), strict=True)
+    return (ZERO if place < 0 else source for source, place in pairs)
+
+
+def _with_gaps(pieces: Pieces, begin: int, end: int, absent: Source) -> Iterator[Run]:
+    """Return runs that cover ``begin`` to ``end``, with what is absent between the pieces."""
+    count = 2 * len(pieces.starts) + 1
+    starts, lengths = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    starts[0], starts[1::2], starts[2::2] = begin, pieces.starts, pieces.starts + pieces.lengths
+    lengths[1::2], lengths[-1] = pieces.lengths, end - starts[-1]
+    lengths[:-1:2] = pieces.starts - starts[:-1:2]
+    # Lazily: a batch has so many pieces that keeping them would make the garbage collector work.
+    sources = chain(
+        chain.from_iterable(zip(repeat(absent), pieces.sources, strict=False)), [absent]
+    )
+    fields = zip(starts.tolist(), lengths.tolist(), sources, strict=True)
+    return map(_RUN, compress(fields, (lengths > 0).tolist()))
 
 
 def _stretches(grains: Grains, step: int) -> tuple[Positions, Positions]:

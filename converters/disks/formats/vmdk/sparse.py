@@ -16,16 +16,17 @@ import numpy as np
 from converters.disks.formats.vmdk.directory import Directory, Marks, close_places, entry_offsets
 from converters.disks.formats.vmdk.ending import Ending, ending, footer_of
 from converters.disks.formats.vmdk.grains import (
-    RUN,
     Batch,
     Entries,
     GrainedExtent,
     Grains,
+    Pieces,
     check_apart,
     check_inside,
+    with_zeros,
 )
 from converters.disks.formats.vmdk.header import AT_END, ZEROED_GRAINS, Header
-from converters.disks.image import SECTOR, ZERO, Packed, Run, Unpack
+from converters.disks.image import SECTOR, Packed, Unpack
 from converters.disks.inflate import inflate_zlib
 from converters.disks.tables import ZEROED, Positions
 from rehost.errors import DamagedInputError
@@ -83,11 +84,10 @@ class SparseExtent(GrainedExtent):
         check_apart(places, self._step, "grains", self.file)
         return places
 
-    def cut(self, begin: int, grains: Grains) -> Iterator[Run]:
-        """Yield the grains; of a stream, each is a run of its own."""
+    def pieces(self, begin: int, grains: Grains) -> Pieces:
+        """Return where grains lie; of a stream, each is a piece of its own."""
         if not self.header.is_compressed:
-            yield from super().cut(begin, grains)
-            return
+            return super().pieces(begin, grains)
         starts = begin + grains.numbers * self._grain
         unpacks: Iterator[Unpack] = repeat(self._whole)
         if len(starts) and starts[-1] + self._grain > self.size:
@@ -96,11 +96,8 @@ class SparseExtent(GrainedExtent):
         bounds = self._bounds(grains.places).tolist()
         places = grains.places.tolist()
         packed = map(_PACKED, zip(repeat(self.file), places, bounds, unpacks, strict=False))
-        lengths = np.minimum(self._grain, self.size - starts).tolist()
-        for start, length, place, source in zip(
-            starts.tolist(), lengths, places, packed, strict=True
-        ):
-            yield RUN((start, length, ZERO if place < 0 else source))
+        lengths = np.minimum(self._grain, self.size - starts)
+        return Pieces(starts, lengths, with_zeros(packed, grains.places))
 
     def farthest(self) -> int:
         """Return the offset of the grain that lies behind all others, or 0 without one."""
