@@ -16,6 +16,7 @@ from converters.disks.checking import Checked, Findings, Kind
 from converters.disks.formats.qcow2.counted import (
     DATA,
     META,
+    MOST_COUNTED,
     PACKED,
     TWICE,
     WINDOW,
@@ -126,14 +127,20 @@ class _Comparison:
         usage.total = -(-walk.layout.size >> self._bits)
         usage.metadata_bytes = 0
         for first in range(0, self._clusters + 1, WINDOW):
-            self._compare(Window(first, min(first + WINDOW, self._clusters + 1)))
+            window = Window.empty(first, min(first + WINDOW, self._clusters + 1))
+            self._fill(window)
+            for part in window.parts():
+                self._compare(part)
         usage.end = (self._last + 1) << self._bits
         if self._contested:
             self._lose(np.unique(np.concatenate(self._contested)))
 
     def _compare(self, window: Window) -> None:
-        self._fill(window)
         stored = self._stored.window(window.first, window.stop)
+        if not stored.any() and not window.counts.any():
+            return
+        full = window.counts == MOST_COUNTED
+        stored[full] = np.minimum(stored[full], MOST_COUNTED)
         if window.stop > self._clusters and not window.counts[-1]:
             stored[-1] = 0
         self._skip_unreadable(window, stored)

@@ -7,6 +7,7 @@ Source: QEMU, "docs/interop/qcow2.txt", section "Host cluster management".
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -17,7 +18,9 @@ from converters.disks.formats.qcow2.structure import Layout, Words, words
 from converters.disks.tables import Positions
 from rehost.files import File
 
-WINDOW = 8 << 20
+WINDOW = 32 << 20
+CHUNK = 1 << 20
+MOST_COUNTED = 0xFFFF
 BLOCK_RESERVED = 0x1FF
 BLOCK_OFFSET = 0xFFFF_FFFF_FFFF_FE00
 LARGEST_COUNT = 0xFFFF_FFFF
@@ -28,6 +31,7 @@ META, DATA, GUEST, PACKED, TWICE = 1, 2, 4, 8, 16
 by two tables, or twice by the disk itself."""
 
 Counts = npt.NDArray[np.uint32]
+Flags = npt.NDArray[np.uint8]
 
 
 class StoredCounts:
@@ -103,26 +107,38 @@ class StoredCounts:
 
 
 class Window:
-    """What the tables say of the clusters from ``first`` to ``stop``."""
+    """What the tables say of the clusters from ``first`` on, counted up to ``MOST_COUNTED``."""
 
-    def __init__(self, first: int, stop: int) -> None:
+    def __init__(self, first: int, counts: npt.NDArray[np.uint16], flags: Flags) -> None:
         self.first = first
-        self.stop = stop
-        self.counts: Counts = np.zeros(stop - first, dtype=np.uint32)
-        self.flags = np.zeros(stop - first, dtype=np.uint8)
+        self.stop = first + len(counts)
+        self.counts = counts
+        self.flags = flags
+
+    @classmethod
+    def empty(cls, first: int, stop: int) -> Window:
+        """Return a window in which nothing is counted yet."""
+        length = stop - first
+        return cls(first, np.zeros(length, dtype=np.uint16), np.zeros(length, dtype=np.uint8))
+
+    def parts(self) -> Iterator[Window]:
+        """Cut it into views of ``CHUNK`` clusters."""
+        for begin in range(0, len(self.counts), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            yield Window(self.first + begin, self.counts[part], self.flags[part])
 
     def add(self, clusters: Positions, flag: int, times: int = 1, guest_times: int = 0) -> None:
         """Count ``times`` uses of each cluster, of which the disk itself makes ``guest_times``."""
         inside = clusters[(clusters >= self.first) & (clusters < self.stop)] - self.first
         if not len(inside):
             return
+        repeated = inside[:0]
         if len(inside) > 1 and not (inside[1:] > inside[:-1]).all():
             inside, number = np.unique(inside, return_counts=True)
-            self.counts[inside] += (number * times).astype(np.uint32)
+            self._count(inside, number * times)
             repeated = inside[number > 1]
         else:
-            self.counts[inside] += np.uint32(times)
-            repeated = inside[:0]
+            self._count(inside, times)
         before = self.flags[inside]
         if flag & META:
             self.flags[inside[(before & META) != 0]] |= TWICE
@@ -137,8 +153,12 @@ class Window:
             clusters = (firsts + step)[firsts + step <= lasts]
             inside = clusters[(clusters >= self.first) & (clusters < self.stop)] - self.first
             inside, number = np.unique(inside, return_counts=True)
-            self.counts[inside] += (number * times).astype(np.uint32)
+            self._count(inside, number * times)
             self.flags[inside] |= flag
+
+    def _count(self, indices: Positions, more: Positions | int) -> None:
+        total = self.counts[indices].astype(np.int64) + more
+        self.counts[indices] = np.minimum(total, MOST_COUNTED)
 
     def mark(self, clusters: Positions, flag: int) -> None:
         """Flag clusters without counting anything."""
@@ -154,8 +174,9 @@ class Window:
 
     def cap(self, most: int) -> tuple[Positions, int]:
         """Cut counts that do not fit into the file's width; return where, and how much is cut."""
+        most = min(most, MOST_COUNTED)
         over = np.flatnonzero(self.counts > most)
-        cut = int((self.counts[over] - np.uint32(most)).sum())
+        cut = int((self.counts[over].astype(np.int64) - most).sum())
         self.counts[over] = most
         return over + self.first, cut
 
