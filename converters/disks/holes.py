@@ -34,13 +34,14 @@ class Holes:
 
     def __init__(self, file: File) -> None:
         self._file = file
-        self._first = self._last = 0
-        self._is_data = False
+        # One value, for it is replaced at once: any number of threads may ask.
+        self._known = (0, 0, False)
 
     def runs(self, start: int, at: int, length: int) -> Sequence[Run]:
         """Return the runs of ``length`` bytes of a disk from ``start`` on, which lie ``at``."""
-        if self._first <= at and at + length <= self._last:
-            source = Stored(self._file, at) if self._is_data else ZERO
+        first, last, is_data = self._known
+        if first <= at and at + length <= last:
+            source = Stored(self._file, at) if is_data else ZERO
             return (Run(start, length, source),)
         shift, stop = start - at, at + length
         found: list[Run] = []
@@ -62,8 +63,7 @@ class Holes:
 
     def _noted(self, at: int, data: int, hole: int, stop: int) -> tuple[int, int]:
         """Keep the last stretch that was found, and return where the next data are up to a stop."""
-        self._is_data = data < stop
-        self._first, self._last = (data, hole) if self._is_data else (at, data)
+        self._known = (data, hole, True) if data < stop else (at, data, False)
         return min(data, stop), min(hole, stop)
 
 

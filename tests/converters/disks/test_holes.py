@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -70,3 +71,20 @@ def test_what_lies_behind_the_end_or_nowhere_is_data(tmp_path: Path) -> None:
         holes = Holes(file)
         for _ in range(2):
             assert list(holes.runs(0, 4, 100)) == [Run(0, 100, Stored(file, 4))]
+
+
+def test_many_threads_may_ask_at_once(tmp_path: Path) -> None:
+    expected = sparse(tmp_path / "a")
+    file = LocalFile(tmp_path / "a")
+    holes = Holes(file)
+
+    def asked(seed: int) -> bool:
+        pick = Random(seed)
+        places = [pick.randrange(len(expected) - PAGE) for _ in range(2000)]
+        return all(
+            content_of(list(holes.runs(at, at, PAGE)), file) == expected[at : at + PAGE]
+            for at in places
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(asked, range(8)))
