@@ -20,6 +20,7 @@ from converters.disks import bitmaps as bits
 from converters.disks.bitmaps import Bitmap, bitmaps_of, dropped, edges_of
 from converters.disks.copy import write_image
 from converters.disks.formats.qcow2 import FORMAT
+from converters.disks.formats.qcow2 import bitmaps as directory
 from converters.disks.image import read
 from converters.disks.registry import Shape, formats
 from rehost.errors import InteropError, UnsupportedInputError
@@ -267,6 +268,32 @@ def test_directories_and_tables_are_bounded(tmp_path: Path) -> None:
     patched(path, fields - 4, ">I", 16)
     assert str(refusal(path)).startswith(
         f"{path}: the qcow2 header extension 0x23852875 is cut short (16 bytes, should be 24)"
+    )
+
+
+def test_bitmaps_that_share_clusters_are_damage(tmp_path: Path) -> None:
+    path = tracked(tmp_path / "a.qcow2")
+    content, at = path.read_bytes(), directory_of(path)
+    table = struct.unpack_from(">Q", content, at)[0]
+    second = at + 24 + 8
+    shared = struct.unpack_from(">Q", content, struct.unpack_from(">Q", content, second)[0])[0]
+    assert shared
+    patched(path, table, ">Q", shared)
+    assert str(refusal(path)) == f"{path}: a cluster of qcow2 bitmaps is used twice (at {shared})"
+    patched(path, table, ">Q", shared + 512)
+    assert str(refusal(path)) == (
+        f"{path} at {table}: a cluster of the qcow2 bitmap 'coarse' lies at an odd place "
+        f"({shared + 512})"
+    )
+
+
+def test_tables_of_bitmaps_are_bounded_together(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tracked(tmp_path / "a.qcow2")
+    monkeypatch.setattr(directory, "MOST_ENTRIES", 3)
+    assert str(refusal(path)) == (
+        f"{path}: the tables of the qcow2 bitmaps are absurdly large (4 entries)"
     )
 
 

@@ -16,7 +16,14 @@ import numpy.typing as npt
 from converters.disks.bitmaps import Bitmap, edges_of
 from converters.disks.formats.qcow2.extensions import Kind
 from converters.disks.formats.qcow2.header import LARGEST_NAME, Autoclear, Header
-from converters.disks.tables import ABSENT, ZEROED, Positions, read_table, stretches
+from converters.disks.tables import (
+    ABSENT,
+    ZEROED,
+    Positions,
+    check_unshared,
+    read_table,
+    stretches,
+)
 from rehost.errors import DamagedInputError
 from rehost.files import File
 
@@ -25,6 +32,8 @@ ALL_ONES = 1
 MOST_BITMAPS = 65535
 LARGEST_DIRECTORY = 64 << 20
 LARGEST_READ = 1 << 20
+MOST_ENTRIES = 1 << 22
+BYTE = 8
 COARSEST = 63
 ONES = ZEROED
 DIRTY_TRACKING = 1
@@ -110,40 +119,63 @@ class Bitmaps:
 
     def reliable(self) -> tuple[Bitmap, ...]:
         """Return the bitmaps that can be kept."""
-        if not self.consistent:
-            return ()
-        return tuple(self._bitmap(entry) for entry in self.entries if entry.reliable)
+        entries = [entry for entry in self.entries if self.consistent and entry.reliable]
+        needed = sum(self._needed(entry) for entry in entries)
+        if needed > MOST_ENTRIES:
+            raise DamagedInputError(
+                f"the tables of the qcow2 bitmaps are absurdly large ({needed} entries)",
+                where=self._file.name,
+            )
+        tables = [self._table(entry) for entry in entries]
+        every = np.concatenate([*tables, np.zeros(0, dtype=np.int64)])
+        check_unshared(every, "cluster of qcow2 bitmaps", self._file.name)
+        return tuple(map(self._bitmap, entries, tables))
 
-    def _bitmap(self, entry: Entry) -> Bitmap:
-        granularity = 1 << entry.granularity_bits
-        bits = -(-self._header.size // granularity)
-        edges = edges_of(self._pieces(entry, bits), bits, self._file.name)
-        return Bitmap(entry.name, granularity, bool(entry.flags & Flag.AUTO), edges)
+    def _bits(self, entry: Entry) -> int:
+        return -(-self._header.size // (1 << entry.granularity_bits))
 
-    def _pieces(self, entry: Entry, bits: int) -> Iterator[tuple[int, Bits | bool]]:
-        """Yield a bitmap's bits piece by piece; clusters that are not stored are all alike."""
-        cluster = self._header.cluster
-        needed = -(-bits // (cluster * 8))
+    def _needed(self, entry: Entry) -> int:
+        return -(-self._bits(entry) // (self._header.cluster * BYTE))
+
+    def _bitmap(self, entry: Entry, table: Positions) -> Bitmap:
+        edges = edges_of(self._pieces(table), self._bits(entry), self._file.name)
+        enabled = bool(entry.flags & Flag.AUTO)
+        return Bitmap(entry.name, 1 << entry.granularity_bits, enabled, edges)
+
+    def _table(self, entry: Entry) -> Positions:
+        """Return where a bitmap's clusters are; those not stored are all ONES or all ABSENT."""
+        needed, where = self._needed(entry), f"{self._file.name} at {entry.table_at}"
         if entry.table_entries < needed:
             raise DamagedInputError(
                 f"the table of the qcow2 bitmap {entry.name!r} is too small "
                 f"({entry.table_entries} entries, should be {needed})",
-                where=f"{self._file.name} at {entry.table_at}",
+                where=where,
             )
         what = "table of a qcow2 bitmap"
         raw = read_table(self._file, entry.table_at, needed, ">u8", what).astype(np.uint64)
         positions: Positions = (raw & np.uint64(OFFSET)).astype(np.int64)
+        odd = positions[positions % self._header.cluster != 0]
+        if len(odd):
+            raise DamagedInputError(
+                f"a cluster of the qcow2 bitmap {entry.name!r} lies at an odd place ({odd[0]})",
+                where=where,
+            )
         alike = positions == 0
         positions[alike] = np.where(raw[alike] & np.uint64(ALL_ONES), ONES, ABSENT)
-        for number, count, at in stretches(positions, cluster):
-            first = number * cluster * 8
+        return positions
+
+    def _pieces(self, table: Positions) -> Iterator[tuple[int, Bits | bool]]:
+        """Yield a bitmap's bits piece by piece; clusters that are not stored are all alike."""
+        cluster = self._header.cluster
+        for number, count, at in stretches(table, cluster):
+            first = number * cluster * BYTE
             if at < 0:
                 yield first, at == ONES
                 continue
             for place in range(0, count * cluster, LARGEST_READ):
                 length = min(LARGEST_READ, count * cluster - place)
                 stored = read_table(self._file, at + place, length, "u1", "qcow2 bitmap's data")
-                yield first + place * 8, np.unpackbits(stored, bitorder="little")
+                yield first + place * BYTE, np.unpackbits(stored, bitorder="little")
 
 
 def _entry(raw: bytes, place: int, where: str) -> tuple[Entry, int]:
