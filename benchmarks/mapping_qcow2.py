@@ -69,12 +69,13 @@ def build(path: Path, layout: Layout, count: int) -> None:
     l1 = np.zeros(-(-total // per_table), dtype=">u8")
     numbers, firsts = np.unique(guests // per_table, return_index=True)
     l1_clusters = -(-l1.nbytes // layout.cluster)
-    tables_at = (1 + l1_clusters) * layout.cluster
+    counts_at = (1 + l1_clusters) * layout.cluster
+    tables_at = counts_at + layout.cluster
     l1[numbers] = (tables_at + np.arange(len(numbers)) * layout.cluster).astype(np.uint64) | COPIED
     data_at = tables_at + len(numbers) * layout.cluster
     places = (data_at + hosts * layout.cluster).astype(np.uint64) | np.uint64(COPIED)
     bits = layout.cluster.bit_length() - 1
-    basic = (MAGIC, 3, 0, 0, bits, layout.size, 0, len(l1), layout.cluster, 0, 0, 0, 0)
+    basic = (MAGIC, 3, 0, 0, bits, layout.size, 0, len(l1), layout.cluster, counts_at, 1, 0, 0)
     with path.open("wb") as file:
         file.write(Header.BASIC.pack(*basic) + Features.LAYOUT.pack(0, 0, 0, 4, 104) + bytes(8))
         file.seek(layout.cluster)
