@@ -1,8 +1,10 @@
-"""Compressed disks, written and read: rehost against ``qemu-img convert`` with its best flags.
+"""Disks converted: rehost against ``qemu-img convert`` with its best flags, and raw against ``cp``.
 
 ``python -m benchmarks.disks [--json FILE] [WORK...]``. The disk is an ext4 file system of 8 GiB
-with libraries of this computer in it. Which level is to be compared with QEMU's only one is in the
-names of the work; the table's last column says how much larger or smaller our file is.
+with libraries of this computer in it, or (``mixed``) 1 GiB each of text, random bytes and zeros,
+interleaved. Which level is to be compared with QEMU's only one is in the names of the work; the
+table's last column says how much larger or smaller our file is. Both write to the page cache and
+do not wait for the disk.
 """
 
 from __future__ import annotations
@@ -15,11 +17,15 @@ import sysconfig
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from benchmarks.measure import Comparison, Contestant, as_json, compare, program, table
 
 TREE = Path(sysconfig.get_path("stdlib")).parent
 DISK_SIZE = 8 << 30
+MIXED = 1 << 30
+QEMU = {"vhd": "vpc"}
+"""What qemu-img calls a format, where it is not our name."""
 STREAM = ("-o", "subformat=streamOptimized")
 ZSTD = ("-o", "compression_type=zstd")
 PACKED = ("-c",)
@@ -35,20 +41,46 @@ class Work:
     level: str | None = None
     options: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    peer: str = "qemu-img"
 
+
+PLAIN = {
+    "raw": (),
+    "qcow2": (),
+    "vmdk": ("-o", "subformat=monolithicSparse"),
+    "vhd": (),
+    "vhdx": (),
+    "vdi": (),
+}
+"""The formats of which each is converted to each other as it is, and qemu-img's options."""
 
 WORKS = (
     Work("raw -> stream, fast", "disk.raw", "vmdk", "fast", STREAM),
     Work("raw -> stream, default", "disk.raw", "vmdk", "default", STREAM),
     Work("qcow2 -> stream, fast", "disk.qcow2", "vmdk", "fast", STREAM),
+    Work("qcow2 -> stream, default", "disk.qcow2", "vmdk", "default", STREAM),
+    Work("mixed raw -> stream, fast", "mixed.raw", "vmdk", "fast", STREAM),
+    Work("mixed raw -> stream, default", "mixed.raw", "vmdk", "default", STREAM),
     Work("raw -> qcow2 -c, fast", "disk.raw", "qcow2", "fast", (), PACKED),
     Work("raw -> qcow2 -c, default", "disk.raw", "qcow2", "default", (), PACKED),
+    Work("raw -> qcow2 -c, best", "disk.raw", "qcow2", "best", (), PACKED),
+    Work("mixed raw -> qcow2 -c, fast", "mixed.raw", "qcow2", "fast", (), PACKED),
+    Work("mixed raw -> qcow2 -c, default", "mixed.raw", "qcow2", "default", (), PACKED),
     Work("raw -> qcow2 -c zstd, fast", "disk.raw", "qcow2", "fast", ZSTD, PACKED),
     Work("raw -> qcow2 -c zstd, default", "disk.raw", "qcow2", "default", ZSTD, PACKED),
     Work("stream -> raw", "stream.vmdk", "raw"),
     Work("stream -> qcow2", "stream.vmdk", "qcow2"),
+    Work("stream -> vhdx", "stream.vmdk", "vhdx"),
     Work("qcow2 -c -> raw", "packed.qcow2", "raw"),
+    Work("qcow2 -c -> qcow2", "packed.qcow2", "qcow2"),
+    Work("qcow2 -c -> vhdx", "packed.qcow2", "vhdx"),
     Work("qcow2 -c zstd -> raw", "zstd.qcow2", "raw"),
+    Work("raw -> raw, against cp", "disk.raw", "raw", peer="cp"),
+    *(
+        Work(f"{one} -> {other}", f"disk.{one}", other, None, PLAIN[other])
+        for one in PLAIN
+        for other in PLAIN
+    ),
 )
 
 OURS = """
@@ -69,18 +101,32 @@ write_image(image, Path(target), format_named(into), shape)
 
 
 def build(folder: Path) -> None:
-    """Make the disk in ``folder``, raw and in the formats it is read from."""
+    """Make the disks in ``folder``, raw and in the formats they are read from."""
     raw = folder / "disk.raw"
     with raw.open("wb") as file:
         file.truncate(DISK_SIZE)
     _run("mke2fs", "-q", "-t", "ext4", "-d", str(TREE), str(raw))
+    _mix(folder / "mixed.raw")
+    plain = [(f"disk.{name}", ("-O", QEMU.get(name, name), *PLAIN[name])) for name in PLAIN]
     for name, flags in (
-        ("disk.qcow2", ("-O", "qcow2")),
+        *plain[1:],
         ("packed.qcow2", ("-O", "qcow2", *PACKED)),
         ("zstd.qcow2", ("-O", "qcow2", *PACKED, *ZSTD)),
         ("stream.vmdk", ("-O", "vmdk", *STREAM)),
     ):
         _run("qemu-img", "convert", "-W", "-m", "16", *flags, str(raw), str(folder / name))
+
+
+def _mix(path: Path) -> None:
+    """Write text, random bytes and zeros in turn, a MiB of each; no block of them is another's."""
+    pick = Random(1)
+    with path.open("wb") as file:
+        for number in range(MIXED >> 20):
+            words = b" ".join(b"%x" % pick.randrange(1 << 24) for _ in range(160_000))
+            file.write(words[: 1 << 20])
+            file.write(pick.randbytes(1 << 20))
+            file.seek((number + 1) * 3 << 20)
+        file.truncate(3 * MIXED)
 
 
 def measured(work: Work, folder: Path) -> Comparison:
@@ -89,12 +135,15 @@ def measured(work: Work, folder: Path) -> Comparison:
     mine, theirs = out / f"ours.{work.target}", out / f"theirs.{work.target}"
     options = [word for word in work.options if word != "-o"]
     ours = (sys.executable, "-c", OURS, str(source), str(mine), work.target, work.level or "")
-    flags = ("-W", "-m", "16", *work.flags, "-O", work.target, *work.options)
-    qemu_img = (program("qemu-img"), "convert", *flags, str(source), str(theirs))
+    target = QEMU.get(work.target, work.target)
+    flags = ("-W", "-m", "16", *work.flags, "-O", target, *work.options)
+    peer = (program("qemu-img"), "convert", *flags, str(source), str(theirs))
+    if work.peer == "cp":
+        peer = (program("cp"), "--sparse=always", str(source), str(theirs))
     return compare(
         work.name,
         Contestant("rehost", ((*ours, *options),), mine),
-        Contestant("qemu-img", (qemu_img,), theirs),
+        Contestant(work.peer, (peer,), theirs),
         clean=lambda: _empty(out),
     )
 
