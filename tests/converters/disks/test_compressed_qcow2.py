@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -167,6 +168,22 @@ def test_no_cluster_looks_back_further_than_qemu_remembers(tmp_path: Path) -> No
                     pieces.append(unpacker.decompress(unpacker.unconsumed_tail, 100))
                 assert len(b"".join(pieces)) == 64 * KIB
         assert_identical(tmp_path / "plain.raw", "raw", result, "qcow2")
+
+
+@each_level
+def test_a_wider_window_makes_it_smaller_and_is_read_by_others(
+    tmp_path: Path, level: Level
+) -> None:
+    noise = Random(64).randbytes(20_000)
+    plain = tmp_path / "plain.raw"
+    plain.write_bytes((noise * 4)[: 64 * KIB] * 8)
+    narrow = ours(opened(plain), tmp_path / "narrow.qcow2", "qcow2", level)
+    wide = ours(opened(plain), tmp_path / "wide.qcow2", "qcow2", level, deflate_window="32768")
+    assert wide.stat().st_size < narrow.stat().st_size / 2
+    assert_sound(wide, "qcow2")
+    assert_identical(plain, "raw", wide, "qcow2")
+    said = subprocess.run(["7zz", "x", "-so", wide], capture_output=True, check=True)
+    assert said.stdout == plain.read_bytes()
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -18,6 +18,11 @@ CLUSTER_SIZE = Option(
 COMPRESSION_TYPE = Option(
     "compression_type", ("zlib", "zstd"), "how clusters are compressed, if they are"
 )
+DEFLATE_WINDOW = Option(
+    "deflate_window",
+    ("4096", "32768"),
+    "bytes that zlib may look back in a cluster; more is smaller, and read by QEMU and most others",
+)
 REFCOUNT_BITS = Option(
     "refcount_bits", ("16", "1", "2", "4", "8", "32", "64"), "bits of a reference count"
 )
@@ -35,6 +40,7 @@ OPTIONS = (
     COMPAT,
     CLUSTER_SIZE,
     COMPRESSION_TYPE,
+    DEFLATE_WINDOW,
     REFCOUNT_BITS,
     EXTENDED_L2,
     LAZY_REFCOUNTS,
@@ -60,6 +66,7 @@ class Settings:
     version: int
     cluster: int
     zstd: bool
+    window: int
     refcount_bits: int
     extended: bool
     lazy: bool
@@ -76,6 +83,7 @@ class Settings:
             version=3 if shape.option(COMPAT) == "1.1" else 2,
             cluster=int(shape.option(CLUSTER_SIZE)),
             zstd=shape.option(COMPRESSION_TYPE) == "zstd",
+            window=int(shape.option(DEFLATE_WINDOW)).bit_length() - 1,
             refcount_bits=int(shape.option(REFCOUNT_BITS)),
             extended=shape.option(EXTENDED_L2) == "on",
             lazy=shape.option(LAZY_REFCOUNTS) == "on",

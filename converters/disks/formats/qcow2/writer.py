@@ -20,7 +20,6 @@ from converters.disks.packing import Pack, deflate_packer, zstd_packer
 from converters.disks.registry import Shape
 from converters.disks.writer import Level, Place
 
-WINDOW = 12
 ZEROS = bytes(1 << 20)
 PROBE = Directory(1, 0, 0)
 
@@ -190,4 +189,4 @@ def _write_zeros(output: Output, start: int, length: int) -> None:
 
 
 def _packer(settings: Settings, level: Level) -> Pack:
-    return zstd_packer(level) if settings.zstd else deflate_packer(level, WINDOW)
+    return zstd_packer(level) if settings.zstd else deflate_packer(level, settings.window)
