@@ -127,20 +127,28 @@ def _joined(lost: Sequence[Lost], size: int) -> list[tuple[int, int]]:
 
 
 def patiently(image: Image) -> Iterator[Found]:
-    """Yield the runs of an image, and as lost the stretches that its reader refuses."""
-    at, broken = 0, 0
+    """Yield the runs of an image, and as lost the stretches that its reader refuses.
+
+    What is refused is asked for again in ever smaller parts: a reader may refuse two parts together
+    and neither alone, as when both name one place.
+    """
+    at, broken, window = 0, 0, image.size
     while at < image.size:
+        end = min(at + window, image.size)
         try:
-            for run in image.runs(at, image.size):
+            for run in image.runs(at, end):
                 if run.stop > at:
                     yield clipped(run, at, image.size)
                     at = run.stop
-            return
+            at, window = max(at, end), window * 2
         except DamagedInputError as error:
+            window = min(window, image.size - at) // 2 // SECTOR * SECTOR
+            if window:
+                continue
             broken += 1
             stop = image.size if broken > MOST_BROKEN else _readable_from(image, at)
             yield Lost(at, stop - at, str(error))
-            at = stop
+            at, window = stop, SECTOR
 
 
 def _readable_from(image: Image, start: int) -> int:

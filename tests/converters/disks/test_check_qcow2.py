@@ -58,14 +58,14 @@ def told(path: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(14))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_sound_image_of_any_kind_is_sound(tmp_path: Path, seed: int) -> None:
     path = contents(tmp_path / "a.qcow2", Random(seed))
     assert checked(path).found == {}
     assert counted(path) == verdict(path)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_qemu_img_counts_the_same(tmp_path: Path, damage: object, seed: int) -> None:
     pick = Random(seed)
@@ -235,7 +235,7 @@ def test_any_bytes_are_an_error_or_a_verdict(plain: Path) -> None:
     sound = Opened.of(plain)
     pick = Random(3)
     tables = [0, sound.l1, sound.refcount_table, *sound.tables, *sound.blocks]
-    for _ in range(300):
+    for _ in range(200):
         changed = bytearray(sound.raw)
         for _ in range(pick.randrange(1, 6)):
             at = pick.choice(tables) + pick.randrange(128)

@@ -97,7 +97,7 @@ def _refuse_mending(file: File, findings: Findings) -> None:
     """Refuse to mend below a log that would be replayed over it."""
     raise DamagedInputError(
         "the VHDX was not closed, and blocks that its log changed cannot be known "
-        f"({findings.count(Kind.DAMAGE, Kind.OVERLAP)} are wrong)",
+        f"(problems: {findings.count(Kind.DAMAGE, Kind.OVERLAP)})",
         where=file.name,
         hint="Attach it once where it was made, which replays the log, and check it again.",
     )
