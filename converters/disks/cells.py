@@ -36,10 +36,14 @@ ZEROS = bytes(CELL)
 
 
 class Piece(NamedTuple):
-    """Bytes of the guest's disk, to be written at ``start``; not all of them are zero."""
+    """Bytes of the guest's disk, to be written at ``start``.
+
+    ``zeros`` says that they are nothing else, which only happens where they replace something.
+    """
 
     start: int
     content: memoryview
+    zeros: bool = False
 
     @property
     def stop(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from converters.disks.cells import CELL, Buffers, Cell, Piece, cells, fill, load
+from converters.disks.cells import CELL, Buffers, Cell, Piece, cells, fill, is_zero, load
 from converters.disks.image import Image, Zero, resolved
 from converters.disks.pairs import Pair, pairs
 from converters.disks.salvage import Salvage
@@ -103,8 +103,9 @@ class DifferenceLoader(CellLoader):
             runs = () if cell is None else cell.runs
             fill(Cell(item.start, item.stop, runs), view, self._salvage)
         pieces = [
-            Piece(item.start + first, ours[first:last])
+            piece
             for first, last in _differing(ours, theirs, self._unit)
+            for piece in _parted(item.start + first, ours[first:last], self._unit)
         ]
         return Load(item.stop, pieces, buffers)
 
@@ -113,11 +114,19 @@ class WholeLoader(CellLoader):
     """Loads all that a cell stands for, zeros among it."""
 
     def load(self, item: Cell) -> Load:
-        """Return the cell as one piece."""
+        """Return the whole of a cell."""
         buffer = self._buffers.take()
         view = memoryview(buffer)[: item.stop - item.start]
         fill(item, view, self._salvage)
-        return Load(item.stop, [Piece(item.start, view)], (buffer,))
+        return Load(item.stop, list(_parted(item.start, view, self._unit)), (buffer,))
+
+
+def _parted(start: int, view: memoryview, unit: int) -> Iterator[Piece]:
+    """Yield the units of zeros apart from the others."""
+    marks = [is_zero(view[at : at + unit]) for at in range(0, len(view), unit)]
+    edges = [0, *(n for n, (one, other) in enumerate(pairwise(marks), 1) if one != other)]
+    for first, last in pairwise([*edges, len(marks)]):
+        yield Piece(start + first * unit, view[first * unit : last * unit], zeros=marks[first])
 
 
 def _differing(ours: memoryview, theirs: memoryview, unit: int) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from converters.disks.cells import CELL, Cell, cells
-from converters.disks.image import Image, Packed, Run, Stored
+from converters.disks.image import Image, Packed, Run, Stored, clipped
 
 
 class Pair(NamedTuple):
@@ -41,9 +41,17 @@ def pairs(left: Image, right: Image, unit: int, *, start: int = 0, stop: int) ->
         if first >= stop:
             return
         if mine is None or their is None or not _same(mine, their):
-            yield Pair(first, min(last, stop), mine, their)
+            yield Pair(first, min(last, stop), _within(mine, stop), _within(their, stop))
         one = next(ours, None) if mine is not None else one
         other = next(theirs, None) if their is not None else other
+
+
+def _within(cell: Cell | None, stop: int) -> Cell | None:
+    """Return what of a cell lies before ``stop``, for one disk may be longer than the other."""
+    if cell is None or cell.stop <= stop:
+        return cell
+    runs = tuple(clipped(run, cell.start, stop) for run in cell.runs if run.start < stop)
+    return Cell(cell.start, stop, runs) if runs else None
 
 
 def _same(left: Cell, right: Cell) -> bool:

@@ -8,8 +8,11 @@ from typing import NamedTuple, Protocol
 from converters.disks.cells import Piece
 from converters.disks.journal import Placed
 from converters.disks.output import Output
-from converters.disks.writer import PackedWriter, Writer
+from converters.disks.writer import PackedWriter, Writer, ZeroMarker
 from rehost.errors import TransferError
+
+ZEROED = -1
+"""The offset noted for what is not stored but marked."""
 
 
 class Write(NamedTuple):
@@ -60,10 +63,12 @@ class _PlainPlacer:
         return pieces
 
     def placed(self, content: Sequence[Piece]) -> tuple[list[Write], list[Placed]]:
-        writes = []
-        pieces = []
+        writes, pieces = [], []
         for group in _touching(content):
             start, length = group[0].start, group[-1].stop - group[0].start
+            if group[0].zeros and self._zeroed(start, length):
+                pieces.append(Placed(start, ZEROED, length))
+                continue
             buffers = [piece.content for piece in group]
             places = self._writer.place(start, length)
             pieces.append(Placed(start, places[0].offset, length))
@@ -74,8 +79,14 @@ class _PlainPlacer:
 
     def repeat(self, pieces: Sequence[Placed]) -> None:
         for start, offset, length in pieces:
-            if self._writer.place(start, length)[0].offset != offset:
+            if offset == ZEROED:
+                self._zeroed(start, length)
+            elif self._writer.place(start, length)[0].offset != offset:
                 raise _disagreement(self._output)
+
+    def _zeroed(self, start: int, length: int) -> bool:
+        """Let the writer mark a stretch as zeros, if it can."""
+        return isinstance(self._writer, ZeroMarker) and self._writer.zero(start, length)
 
     def write(self, writes: Sequence[Write]) -> None:
         _write(writes)
@@ -95,13 +106,13 @@ class _PackedPlacer:
         unit, pack = self._writer.unit, self._writer.pack
         return [
             Piece(start + at, memoryview(pack(start + at, content[at : at + unit])))
-            for start, content in pieces
+            for start, content, _ in pieces
             for at in range(0, len(content), unit)
         ]
 
     def placed(self, content: Sequence[Piece]) -> tuple[list[Write], list[Placed]]:
         append = self._writer.append
-        placed = [Piece(append(*piece), piece.content) for piece in content]
+        placed = [Piece(append(start, packed), packed) for start, packed, _ in content]
         writes = [
             Write([piece.content for piece in group], group[0].start, self._output)
             for group in _touching(placed)
@@ -136,10 +147,10 @@ def _disagreement(output: Output) -> TransferError:
 
 
 def _touching(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """Group pieces that follow each other without a gap."""
+    """Group pieces of one kind that follow each other without a gap."""
     group: list[Piece] = []
     for piece in pieces:
-        if group and group[-1].stop != piece.start:
+        if group and (group[-1].stop != piece.start or group[-1].zeros != piece.zeros):
             yield group
             group = []
         group.append(piece)

@@ -50,6 +50,14 @@ class Writer(Protocol):
 
 
 @runtime_checkable
+class ZeroMarker(Protocol):
+    """A writer that can say of a stretch over its base that it reads as zeros."""
+
+    def zero(self, start: int, length: int) -> bool:
+        """Mark a stretch, or return False: then it is placed and written as any other."""
+
+
+@runtime_checkable
 class PackedWriter(Protocol):
     """A new image, being filled with units that are packed one by one.
 

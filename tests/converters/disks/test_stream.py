@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from converters.disks.formats.vmdk import tables as grain_tables
 from converters.disks.formats.vmdk.describing import embedded, geometry
 from converters.disks.image import read
+from converters.disks.output import Output
 from converters.disks.registry import Shape
 from converters.disks.writer import Level
 from rehost.errors import UsageError
@@ -159,8 +160,13 @@ ddb.virtualHWVersion = "4"
 """
 
 
-def test_the_descriptor_is_what_vmware_writes() -> None:
-    text = embedded("streamOptimized", Shape(8 * GIB), bytes(range(32)))
+def described(folder: Path, shape: Shape, digest: bytes, name: str = "disk.vmdk") -> bytes:
+    with Output(folder / "out", name) as output:
+        return embedded("streamOptimized", shape, digest, output)
+
+
+def test_the_descriptor_is_what_vmware_writes(tmp_path: Path) -> None:
+    text = described(tmp_path, Shape(8 * GIB), bytes(range(32)))
     assert len(text) == 20 * 512
     assert text.rstrip(b"\0").decode() == DESCRIPTOR
 
@@ -195,8 +201,10 @@ def test_the_geometry_goes_by_controller_and_size(
 
 
 @pytest.mark.parametrize("reserved", ["ffffffff", "fffffffe"])
-def test_a_content_identifier_that_means_something_else_is_not_used(reserved: str) -> None:
-    text = embedded("streamOptimized", Shape(MIB), bytes.fromhex("11" * 12 + reserved)).decode()
+def test_a_content_identifier_that_means_something_else_is_not_used(
+    tmp_path: Path, reserved: str
+) -> None:
+    text = described(tmp_path, Shape(MIB), bytes.fromhex("11" * 12 + reserved)).decode()
     assert "CID=00000000\n" in text
     assert f'ddb.longContentID = "{"11" * 12}00000000"\n' in text
 
@@ -207,12 +215,23 @@ def identity(path: Path) -> str:
     return found[1]
 
 
-def test_the_same_input_gives_the_same_bytes_under_any_name(tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_bytes_and_names_its_own_file(tmp_path: Path) -> None:
     plain = random_disk(tmp_path / "plain.raw", ODD, seed=54)
-    first, second = (
-        ours(opened(plain), tmp_path / name, "vmdk") for name in ("first.vmdk", "second.vmdk")
-    )
-    assert first.read_bytes() == second.read_bytes()
+    contents = []
+    for name in ("first", "second", 'a"b'):
+        (tmp_path / "again").mkdir(exist_ok=True)
+        path = ours(opened(plain), tmp_path / f"{name}.vmdk", "vmdk")
+        again = ours(opened(plain), tmp_path / "again" / f"{name}.vmdk", "vmdk")
+        assert again.read_bytes() == path.read_bytes()
+        said = path.name if '"' not in name else "disk.vmdk"
+        assert f'SPARSE "{said}"\n'.encode() in path.read_bytes()
+        contents.append(path.read_bytes()[21 * 512 :])
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_libvmdk_finds_the_disk_in_its_own_file(tmp_path: Path) -> None:
+    plain = random_disk(tmp_path / "plain.raw", ODD, seed=54)
+    run("vmdkinfo", ours(opened(plain), tmp_path / "web server.vmdk", "vmdk"))
 
 
 def test_the_content_identifier_goes_by_the_content_alone(tmp_path: Path) -> None:
@@ -266,7 +285,7 @@ def test_a_better_level_makes_a_smaller_file_than_the_one_before(tmp_path: Path)
     ]
     assert sizes == sorted(set(sizes), reverse=True)
     silent = ours(image, tmp_path / "silent.vmdk", "vmdk")
-    assert silent.read_bytes() == (tmp_path / "default.vmdk").read_bytes()
+    assert silent.read_bytes()[21 * 512 :] == (tmp_path / "default.vmdk").read_bytes()[21 * 512 :]
 
 
 def test_a_stream_that_is_not_to_be_compressed_is_refused(tmp_path: Path) -> None:

@@ -251,11 +251,15 @@ def streamed(source: Path, shape: Shape) -> bytes:
 
 
 @pytest.mark.parametrize("size", [*SIZES, 70 * MIB + 512])
-def test_a_stream_is_what_a_file_with_a_footer_is(tmp_path: Path, size: int) -> None:
+def test_a_stream_is_what_a_file_with_a_footer_is_but_for_its_name(
+    tmp_path: Path, size: int
+) -> None:
     plain = random_disk(tmp_path / "plain.raw", size, seed=101)
     result = written(plain, "streamOptimized", footer="on")
     content = result.read_bytes()
-    assert streamed(plain, Shape(size)) == content
+    stream = streamed(plain, Shape(size))
+    assert stream[64 * KIB :] == content[64 * KIB :]
+    assert b'SPARSE "disk.vmdk"' in stream[: 64 * KIB]
     assert_sound(result, "vmdk")
     assert_identical(plain, "raw", result, "vmdk")
     assert read(opened(result), 0, size) == plain.read_bytes()

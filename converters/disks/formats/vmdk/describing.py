@@ -11,11 +11,14 @@ from typing import NamedTuple
 
 from converters.disks.image import SECTOR
 from converters.disks.options import Option
+from converters.disks.output import Output
 from converters.disks.registry import Base, Shape
 from rehost.errors import UsageError
 
 GIB = 1 << 30
 SIZE = 20 * SECTOR
+UNNAMED = "disk.vmdk"
+LONGEST_NAME = 255
 RESERVED = frozenset({"ffffffff", "fffffffe"})
 UNSAYABLE = frozenset('"\r\n\0')
 
@@ -80,14 +83,22 @@ def describe(kind: str, shape: Shape, digest: bytes, extents: Sequence[str]) -> 
     ).encode()
 
 
-def embedded(kind: str, shape: Shape, digest: bytes) -> bytes:
-    """Return the descriptor of a disk that lies in its only extent, with room behind it."""
-    # Its own name is not to be relied on: files are renamed. The same input gives the same bytes.
-    extent = f'RW {-(-shape.size // SECTOR)} SPARSE "disk.vmdk"'
+def embedded(kind: str, shape: Shape, digest: bytes, output: Output) -> bytes:
+    """Return the descriptor of a disk that lies in its only extent, with room behind it.
+
+    It names its own file, for libvmdk looks the extent up by that; a stream has no name.
+    """
+    name = UNNAMED if output.sequential or not _plain(output.name) else output.name
+    extent = f'RW {-(-shape.size // SECTOR)} SPARSE "{name}"'
     text = describe(kind, shape, digest, [extent])
     if len(text) > SIZE:
         raise UsageError(f"the descriptor does not fit ({len(text)} bytes, {SIZE} are there)")
     return text.ljust(SIZE, b"\0")
+
+
+def _plain(name: str) -> bool:
+    """Say whether a file's name can stand in the descriptor with nothing escaped, and is short."""
+    return len(name.encode(errors="replace")) <= LONGEST_NAME and not UNSAYABLE & set(name)
 
 
 def parent_id(base: Base | None) -> str:

@@ -106,7 +106,9 @@ class SparseWriter:
 
     def finish(self) -> None:
         """Write tables, descriptor and header."""
-        self._file.finish(embedded(self.KIND, self._shape, self._content.digest()))
+        self._file.finish(
+            embedded(self.KIND, self._shape, self._content.digest(), self._file.output)
+        )
 
 
 class SplitSparseWriter:

@@ -113,7 +113,9 @@ class StreamWriter(_Packing):
         self._output.write(END, self._next)
         self._output.truncate(self._next + len(END))
         self._tables.finish()
-        self._output.write(embedded(KIND, self._shape, self._content.digest()), SECTOR)
+        self._output.write(
+            embedded(KIND, self._shape, self._content.digest(), self._output), SECTOR
+        )
         header = self._header((SECTOR + SIZE) // SECTOR, self._tables.stop)
         self._output.write(header.packed(), 0)
 
@@ -134,7 +136,9 @@ class FootedStreamWriter(_Packing):
         if shape.base is not None:
             seen.update(parent_id(shape.base).encode())
         self._next = GRAIN
-        head = self._header(AT_END, GRAIN).packed() + embedded(KIND, shape, seen.digest())
+        head = self._header(AT_END, GRAIN).packed() + embedded(
+            KIND, shape, seen.digest(), self._output
+        )
         output.write(head.ljust(GRAIN, b"\0"), 0)
 
     def append(self, start: int, packed: memoryview) -> int:
