@@ -71,19 +71,16 @@ class Journal:
         if not self._path.exists():
             return
         with self._path.open("rb") as file:
-            frames = _frames(file)
-            first = next(frames, None)
-            if first is None or first[0] != self._about.encode():
-                return
-            for payload, _ in frames:
-                yield msgspec.msgpack.decode(payload, type=Record)
+            for record, _ in self._records(file):
+                if record is not None:
+                    yield record
 
     def begin(self, *, anew: bool) -> None:
         """Open the journal for writing, behind what `past` yielded or ``anew``."""
         end = 0
         if not anew:
             with self._path.open("rb") as file:
-                end = max((stop for _, stop in _frames(file)), default=0)
+                end = max((stop for _, stop in self._records(file)), default=0)
         self._file = self._path.open("r+b" if end else "wb")
         self._file.truncate(end)
         self._file.seek(end)
@@ -108,6 +105,17 @@ class Journal:
         if self._noted:
             self._note(outputs)
         self._file.close()
+
+    def _records(self, file: BinaryIO) -> Iterator[tuple[Record | None, int]]:
+        """Yield what the frames of this copy's journal say, none for the first, and their ends."""
+        for number, (payload, end) in enumerate(_frames(file)):
+            if number == 0 and payload != self._about.encode():
+                return
+            try:
+                record = msgspec.msgpack.decode(payload, type=Record) if number else None
+            except msgspec.DecodeError:
+                return
+            yield record, end
 
     def _note(self, outputs: Sequence[Output]) -> None:
         """Write down what is written without a gap, once it is on the disk."""

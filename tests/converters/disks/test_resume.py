@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from converters.disks.journal import Journal, Placed, Record
@@ -230,3 +233,17 @@ def test_an_image_made_by_the_library_needs_no_journal(tmp_path: Path) -> None:
     source = mixed(tmp_path / "disk.raw", seed=13)
     ours(opened_image(source), tmp_path / "out.raw", "raw")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["disk.raw", "out.raw"]
+
+
+def test_a_frame_that_is_whole_but_says_nothing_ends_the_journal(tmp_path: Path) -> None:
+    record = Record(1 << 20, [Placed(0, 4096, 512)], [])
+    whole = msgspec.msgpack.encode(record)
+    frames = [b"about", whole, whole[:-1], whole]
+    path = tmp_path / "journal"
+    packed = [struct.pack("<II", len(each), zlib.crc32(each)) + each for each in frames]
+    path.write_bytes(b"".join(packed))
+    journal = Journal(path, "about")
+    assert list(journal.past()) == [record]
+    journal.begin(anew=False)
+    journal.close([])
+    assert path.read_bytes() == b"".join(packed[:2])
