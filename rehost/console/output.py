@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 PLAIN_WIDTH = 100
-UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
+BIDI = "\u200e\u200f\u202a-\u202e\u2066-\u2069"
+NO_TEXT = "\ud800-\udfff"
+UNPRINTABLE = re.compile(f"[{CONTROLS}{BIDI}{NO_TEXT}]")
 
 
 def json_text(content: dict[str, Any]) -> str:
@@ -23,7 +27,12 @@ def json_text(content: dict[str, Any]) -> str:
     import msgspec
 
     document = {"schema_version": SCHEMA_VERSION, **content}
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    try:
+        encoded = msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        # Names of files are bytes; those that are no text are escaped, as Python reads them back.
+        return json.dumps(msgspec.to_builtins(document), indent=2) + "\n"
+    return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
 def emit_json(content: dict[str, Any]) -> None:
@@ -37,7 +46,8 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def printable(text: str) -> str:
-    """Return a text that cannot command a terminal: controls and bidi marks become escapes."""
+    """Return a text that cannot command a terminal: controls, bidi marks and
+    bytes of a name that are no text become escapes."""
     return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rehost.console.output import emit_json, emit_table, json_text, size_text
+from rehost.console.output import emit_json, emit_table, json_text, printable, size_text
 
 SIZES = [
     (0, "0 B"),
@@ -51,3 +51,14 @@ def test_a_table_keeps_what_looks_like_markup(
         ["[red]a[/red].vmdk", "[/]"],
         ["b", "1", "KiB"],
     ]
+
+
+def test_bytes_of_a_name_that_are_no_text_are_escaped() -> None:
+    name = b"a\xff.raw".decode("utf-8", "surrogateescape")
+    assert printable(name) == "a\\udcff.raw"
+    text = json_text({"path": name, "sizes": (1, None)})
+    assert text == (
+        '{\n  "schema_version": 1,\n  "path": "a\\udcff.raw",\n  "sizes": [\n    1,\n'
+        "    null\n  ]\n}\n"
+    )
+    assert json.loads(text)["path"] == name
