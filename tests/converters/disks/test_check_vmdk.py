@@ -272,3 +272,14 @@ def test_any_bytes_are_an_error_or_a_verdict(tmp_path: Path, variant: Variant) -
         except InteropError:
             continue
         assert sum(problem.count for problem in found.problems) <= sum(found.found.values())
+
+
+@pytest.mark.parametrize("overhead", [1 << 20, (1 << 64) - 1])
+def test_an_end_of_the_tables_behind_the_end_of_the_file_is_told_of(
+    sparse: Path, overhead: int
+) -> None:
+    raw = bytearray(sparse.read_bytes())
+    struct.pack_into("<Q", raw, 64, overhead)
+    sparse.write_bytes(raw)
+    said = f"its tables are said to end behind the end of the file (at {overhead * 512})"
+    assert f"WARNING: : {said}" in told(sparse)

@@ -147,6 +147,10 @@ class _Grains:
         extent, header = self._extent, self._extent.header
         second = extent.directory.second
         taken = max(header.overhead * SECTOR, SECTOR)
+        if taken > extent.file.size:
+            said = f"its tables are said to end behind the end of the file (at {taken})"
+            self._findings.add(Kind.DAMAGE, said, severity=Severity.WARNING)
+            taken = SECTOR
         ground.note(0, taken)
         for tables in (extent.directory.tables, *([second] if second else [])):
             places = tables.directory[tables.directory >= taken]
