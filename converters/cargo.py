@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from converters.disks.formats.raw import RawImage
 from converters.disks.image import ZERO, Facts, Image, Run
 from converters.disks.registry import DiskFormat, format_named
 from converters.sources import Source
 from rehost.errors import DamagedInputError, InteropError
-from rehost.machine import Disk, Machine, MediaKind, Removable
+from rehost.machine import Address, Bus, ControllerModel, Disk, Machine, MediaKind, Removable
 from rehost.report import Loss, changed, dropped
 
 ROUNDING = 1 << 20
+ADAPTER_TYPE = "adapter_type"
 MEDIUM_SUFFIXES = {MediaKind.CDROM: ".iso", MediaKind.FLOPPY: ".img"}
 
 
@@ -25,6 +26,7 @@ class Item:
     image: Image
     size: int
     into: DiskFormat
+    options: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,29 @@ def load(source: Source, machine: Machine, name: str, into: DiskFormat, *, trust
         removables.append(replace(drive, file=medium[0].name if medium else None))
     loaded = replace(machine, disks=tuple(disks), removables=tuple(removables))
     return Load(loaded, tuple(items), tuple(losses))
+
+
+def adapted(item: Item, machine: Machine) -> Item:
+    """Fit a VMDK to the controller its disk hangs on in the planned machine.
+
+    ESXi and VirtualBox compare what the descriptor says with the machine's configuration.
+    """
+    if ADAPTER_TYPE not in {option.name for option in item.into.options}:
+        return item
+    for disk in machine.disks:
+        if disk.file == item.name and disk.address is not None:
+            return replace(item, options={ADAPTER_TYPE: _adapter(disk.address, machine)})
+    return item
+
+
+def _adapter(address: Address, machine: Machine) -> str:
+    """Return the adapter type VMware gives a disk: whatever is neither IDE nor BusLogic is LSI."""
+    if address.bus is Bus.IDE:
+        return "ide"
+    models = {(each.bus, each.index): each.model for each in machine.controllers}
+    if models.get((address.bus, address.controller)) is ControllerModel.BUSLOGIC:
+        return "buslogic"
+    return "lsilogic"
 
 
 def _disk_item(source: Source, disk: Disk, name: str, into: DiskFormat) -> Item:

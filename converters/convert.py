@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from converters.cargo import Item, load
+from converters.cargo import Item, adapted, load
 from converters.disks.copy import write_image
 from converters.disks.registry import DiskFormat, Shape, format_named
 from converters.naming import file_name, unique
@@ -129,7 +129,7 @@ def _plan(source: Source, subject: Subject, name: str, wishes: Wishes) -> Plan:
         named = replace(named, machine_type=wishes.machine_type)
     machine, losses = plan(named, wishes.target, wishes.hardware, wishes.networks)
     kept = {disk.file for disk in machine.disks} | {drive.file for drive in machine.removables}
-    cargo = tuple(item for item in loaded.items if item.name in kept)
+    cargo = tuple(adapted(item, machine) for item in loaded.items if item.name in kept)
     all_losses = dict.fromkeys((*subject.losses, *loaded.losses, *renamed, *losses))
     return Plan(subject, machine, cargo, tuple(all_losses))
 
@@ -164,7 +164,7 @@ def _copy_verified(
 def _copy(cargo: Sequence[tuple[Item, Path]], progress: Progress) -> None:
     for item, path in cargo:
         progress.start(item.name, item.image.size)
-        write_image(item.image, path, item.into, Shape(item.size), progress)
+        write_image(item.image, path, item.into, Shape(item.size, item.options), progress)
 
 
 def _write(document: Document, path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from converters.configs.registry import config_of
 from converters.disks.gate import FolderGate, Gate
 from converters.disks.image import Image
+from converters.disks.locate import DESCRIPTION
 from converters.disks.registry import RAW, format_named, format_of, open_image
 from ovf.hardware import read_machines
 from ovf.package import Package
@@ -103,7 +104,8 @@ class PackageGate:
 def open_source(path: Path, *, allowed: Sequence[Path] = ()) -> Source:
     """Open what lies at ``path``; a configuration may also name files in the folders allowed."""
     if path.is_dir():
-        path = _only_document(path)
+        described = path / DESCRIPTION
+        path = described if described.is_file() else _only_document(path)
     if _is_package(path):
         package = Package.open(path)
         subjects = [Subject(machine, tuple(losses)) for machine, losses in read_machines(package)]

@@ -27,6 +27,8 @@ URL = re.compile("https?://", re.IGNORECASE)
 ARCHIVES = frozenset({".ova", ".tar", ".box"})
 PACKED_ARCHIVES = (".ova.gz", ".tar.gz", ".tgz")
 OPTICAL = ".iso"
+DESCRIPTION = "DiskDescriptor.xml"
+"""What a folder holds that is a disk of Parallels."""
 MOST_LISTED = 10
 LONGEST_PASSPHRASE = 4096
 
@@ -94,6 +96,8 @@ def located(source: str) -> Located:
     if URL.match(source):
         return _remote(source)
     path = Path(source)
+    if path.is_dir() and (described := path / DESCRIPTION).is_file():
+        return Located(LocalFile(described), FolderGate(path))
     if os.path.lexists(path):
         return _whole(LocalFile(path), FolderGate(path.parent), is_device=path.is_block_device())
     for at in reversed([at for at, letter in enumerate(source) if letter == MARK]):

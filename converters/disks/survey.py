@@ -10,6 +10,8 @@ from converters.disks.image import Image, Packed, Run, Stored, chain, resolved
 from converters.disks.noting import NotingGate
 from rehost.files import File
 
+RESERVED = frozenset({"files", "oddities"})
+
 
 class Stretch(NamedTuple):
     """A stretch of the guest's disk that lies in one place; ``offset`` is None for zeros."""
@@ -57,7 +59,11 @@ def facts_of(image: Image) -> dict[str, Any]:
         "packed": held.packed,
         "pieces": held.pieces,
     }
-    return {**said, **facts.details, "oddities": list(image.facts.oddities)}
+    # What a file says under a name of ours, as a VMDK's descriptor may, does not replace it.
+    details = {
+        name: value for name, value in facts.details.items() if name not in RESERVED | said.keys()
+    }
+    return {**said, **details, "oddities": list(facts.oddities)}
 
 
 def held_by(image: Image) -> Held:

@@ -6,10 +6,14 @@ import gzip
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from converters.cargo import Blank, Item, adapted
+from converters.disks.registry import format_named
+from rehost.machine import Address, Bus, Controller, ControllerModel, Disk, Machine, Origin
 from tests.ovf.builders import SCSI, item, manifest
 from tests.support.packages import (
     CPU,
@@ -251,3 +255,31 @@ def test_the_same_package_gives_the_same_bytes(tmp_path: Path) -> None:
     assert said.code == 0
     for name in ("web-disk1.qcow2", "web.sh"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("controller", "adapter"),
+    [
+        (Controller(Bus.SCSI, 0, ControllerModel.LSILOGIC), "lsilogic"),
+        (Controller(Bus.SCSI, 0, ControllerModel.BUSLOGIC), "buslogic"),
+        (Controller(Bus.SCSI, 0, ControllerModel.PVSCSI), "lsilogic"),
+        (Controller(Bus.SATA, 0), "lsilogic"),
+        (Controller(Bus.IDE, 0), "ide"),
+    ],
+)
+def test_the_adapter_type_of_a_vmdk_follows_the_controller(
+    controller: Controller, adapter: str
+) -> None:
+    disk = Disk(Address(controller.bus, 0, 0), 1 << 20, "web.vmdk")
+    machine = Machine("web", Origin("ovf", "web.ovf"), controllers=(controller,), disks=(disk,))
+    for name, options in (("vmdk", {"adapter_type": adapter}), ("qcow2", {})):
+        made = Item("web.vmdk", Blank(1 << 20), 1 << 20, format_named(name))
+        assert adapted(made, machine).options == options
+    assert adapted(replace(made, name="other.vmdk"), machine).options == {}
+
+
+def test_a_vmdk_is_made_for_the_controller_of_the_planned_machine(tmp_path: Path) -> None:
+    out = convert(ova(tmp_path, members(tmp_path)), "--disk-format", "vmdk")
+    script = (out / "web.sh").read_text()
+    [layer] = json.loads(rehost("disk", "info", out / "web-disk1.vmdk", "--json").out)["chain"]
+    assert layer["ddb.adapterType"] == ("ide" if "ide-hd" in script else "lsilogic")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 from random import Random
 
@@ -18,6 +20,7 @@ from converters.disks.registry import Shape, format_named, open_image
 from converters.disks.salvage import Lost, Salvage
 from rehost.errors import TransferError
 from rehost.files import LocalFile, Stretch
+from rehost.outputs import STAGING
 from tests.support.images import (
     KIB,
     MIB,
@@ -312,3 +315,78 @@ def test_a_device_with_bad_sectors_is_salvaged(tmp_path: Path) -> None:
         assert out.read_bytes() == path.read_bytes() + bytes(2 * MIB)
     finally:
         subprocess.run(["losetup", "--detach", device], check=True)
+
+
+def test_a_full_disk_ends_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    small = mounted(tmp_path)
+    source = tmp_path / "disk.raw"
+    source.write_bytes(Random(1).randbytes(24 * MIB))
+    try:
+        said = rehost("disk", "convert", source, small / "out.vhdx")
+        left = list(small.iterdir())
+    finally:
+        subprocess.run(["umount", small], check=True)
+    assert (said.code, said.err) == (
+        5,
+        f"error: {small / 'out.vhdx'}: cannot be written (No space left on device)\n"
+        "hint: Free some space, or write to another disk; nothing was left behind.\n",
+    )
+    assert left == []
+
+
+def test_a_full_disk_is_gone_on_from_when_there_is_room(tmp_path: Path) -> None:
+    small = mounted(tmp_path)
+    source = tmp_path / "disk.raw"
+    source.write_bytes(Random(1).randbytes(24 * MIB))
+    out = small / "out.vmdk"
+    try:
+        said = rehost("disk", "convert", source, out, "--resume")
+        assert (said.code, said.err) == (
+            5,
+            f"error: {out}: cannot be written (No space left on device)\n"
+            "hint: What is done is kept; pass --resume again to go on from there.\n",
+        )
+        subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+        assert rehost("disk", "convert", source, out, "--resume").code == 0
+        assert_identical(source, "raw", out, "vmdk")
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def mounted(tmp_path: Path) -> Path:
+    """Mount a small file system."""
+    if os.geteuid():
+        pytest.skip("needs root: a file system to mount")
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", small], check=True)
+    return small
+
+
+def test_two_runs_at_one_target_do_not_meet(tmp_path: Path) -> None:
+    """The first is stopped in the middle, and holds the place."""
+    source = tmp_path / "disk.raw"
+    source.write_bytes(Random(1).randbytes(64 * MIB))
+    out = tmp_path / "out.qcow2"
+    argv = [REHOST, "disk", "convert", str(source), str(out), "--compress", "best"]
+    with subprocess.Popen(argv) as first:
+        while not list(tmp_path.glob(f"{STAGING}*/{out.name}")):
+            assert first.poll() is None
+            time.sleep(0.01)
+        first.send_signal(signal.SIGSTOP)
+        said = rehost("disk", "convert", source, out)
+        first.send_signal(signal.SIGCONT)
+        assert first.wait() == 0
+    assert (said.code, said.err) == (
+        6,
+        f"error: {tmp_path}: another run is writing here\nhint: Wait until it ends.\n",
+    )
+    assert_identical(source, "raw", out, "qcow2")
+
+
+def test_a_descriptor_cannot_pass_for_what_is_ours(tmp_path: Path, raw: Path) -> None:
+    image = stream(raw, tmp_path / "disk.vmdk")
+    content = image.read_bytes()
+    image.write_bytes(content.replace(b"ddb.adapterType", b"virtual_size   ", 1))
+    [layer] = json.loads(rehost("disk", "info", image, "--json").out)["chain"]
+    assert layer["virtual_size"] == SIZE

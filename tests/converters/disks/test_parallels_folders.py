@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from rehost.errors import InteropError
 from rehost.files import LocalFile
 from tests.support.hdds import BASE, MIDDLE, NOTHING, TOP, Image, Storage, described, made_old
 from tests.support.images import MIB, RAW, Variant, as_raw, create, opened, ours, run, scribble
+from tests.support.packages import rehost
 from tests.support.witnesses import assert_composed, assert_reads_like, error_of
 
 EXPANDING = Variant("hds", "parallels")
@@ -376,3 +378,15 @@ def test_a_descriptor_of_absurd_size_is_refused() -> None:
 def test_mutations_are_read_or_refused() -> None:
     content = SOUND.encode()
     assert_composed(content, "parallels", seed=1, tables=range(len(content)))
+
+
+def test_a_folder_stands_for_the_disk_it_is(folder: Path, tmp_path: Path) -> None:
+    size = 6 * MIB
+    part = image(folder, "a.hds", size, seed=41)
+    written(folder, described(SECTORS, ONE))
+    expected = as_raw(part, "parallels")
+    out = tmp_path / "out.raw"
+    assert rehost("disk", "convert", folder, out).err == ""
+    assert out.read_bytes() == expected.read_bytes()
+    [machine] = json.loads(rehost("inspect", folder, "--json").out)["machines"]
+    assert machine["machine"]["disks"][0]["size"] == size
