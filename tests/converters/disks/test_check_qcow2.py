@@ -246,3 +246,12 @@ def test_any_bytes_are_an_error_or_a_verdict(plain: Path) -> None:
         except InteropError:
             continue
         assert sum(problem.count for problem in found.problems) <= sum(found.found.values())
+
+
+def test_the_place_of_an_l1_table_without_entries_means_nothing(tmp_path: Path) -> None:
+    path = create(tmp_path / "empty.qcow2", Variant("empty", "qcow2"), 0)
+    content = bytearray(path.read_bytes())
+    struct.pack_into(">I", content, 36, 0)
+    struct.pack_into(">Q", content, 40, 1 << 63)
+    path.write_bytes(content)
+    assert told(path) == []

@@ -91,6 +91,8 @@ class Walk:
 
     def enter(self, table: Table, times: int, *, guest: bool) -> None:
         """Take the L2 tables that an L1 table names; ``guest`` says that it is the disk's own."""
+        if not table.entries:
+            return  # then its offset means nothing
         entries = words(self.file, table.offset, table.entries)
         numbers = np.flatnonzero(entries)
         reserved = numbers[has(entries[numbers], L1_RESERVED)]
