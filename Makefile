@@ -6,8 +6,10 @@
 BIN := .venv/bin
 DEMO := demo-out
 APPLIANCE := .cache/demo/appliance.ova
+SECONDS ?= 600
+TARGETS = $(shell $(BIN)/python -m tests.fuzz --list)
 
-.PHONY: help setup demo test lint types check generate clean
+.PHONY: help setup demo test lint types check fuzz generate clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -35,6 +37,12 @@ types: setup ## static types
 
 check: setup ## the tests alone; TESTS="-k word" picks some
 	$(BIN)/pytest $(TESTS)
+
+fuzz: setup ## fuzz every parser, SECONDS=600 each; TARGETS="qcow2 vhd" picks some
+	@failed=; for target in $(TARGETS); do \
+		echo "== $$target"; \
+		$(BIN)/python -m tests.fuzz $$target --seconds $(SECONDS) || failed="$$failed $$target"; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 generate: setup ## renew what is generated from the code: JSON schemas, the README's matrix
 	$(BIN)/python -m tests.support.generated

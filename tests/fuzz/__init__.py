@@ -1,0 +1,1 @@
+"""Fuzzing: any bytes at all give a result or an InteropError, in bounded time and memory."""
