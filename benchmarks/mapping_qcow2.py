@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.measure import program
-from converters.disks.formats.qcow2.header import MAGIC, Features, Header
+from converters.disks.formats.qcow2 import MAGIC
+from converters.disks.formats.qcow2.header import Features, Header
 from converters.disks.gate import ClosedGate
 from converters.disks.image import resolved
 from converters.disks.registry import open_image

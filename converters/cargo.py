@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from converters.disks.formats.raw import RawImage
+from converters.disks.formats.raw.reader import RawImage
 from converters.disks.image import ZERO, Facts, Image, Run
 from converters.disks.registry import DiskFormat, format_named
 from converters.sources import Source

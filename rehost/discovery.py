@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 
@@ -13,6 +13,19 @@ def declared(package: str, constant: str) -> tuple[Any, ...]:
     """Return the ``constant`` of every module in ``package``, by module name."""
     names = sorted(module.name for module in pkgutil.iter_modules(_path(package)))
     return tuple(getattr(importlib.import_module(f"{package}.{name}"), constant) for name in names)
+
+
+def later(module: str, name: str) -> partial[Any]:
+    """Return what stands for ``name`` of ``module`` in a declaration: only a call imports it.
+
+    So that a command starts quickly, for it needs few of the formats it knows. Both names are the
+    ``args`` of what is returned.
+    """
+    return partial(_called, module, name)
+
+
+def _called(module: str, name: str, /, *arguments: Any, **named: Any) -> Any:
+    return getattr(importlib.import_module(module), name)(*arguments, **named)
 
 
 def _path(package: str) -> list[str]:

@@ -30,6 +30,11 @@ MOST_ITERATIONS = 50_000_000
 OPTION = "Pass it with --passphrase-file FILE."
 
 
+def begins_luks(file: File) -> bool:
+    """Say whether a file begins with a LUKS header, of whatever version."""
+    return file.pread(0, len(MAGIC)) == MAGIC
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A key slot that is in use; ``material_at`` counts bytes from the header's beginning."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
-from converters.disks.bitmaps import Bitmap
-from converters.disks.checking import Checked
 from converters.disks.gate import ChainGate, Gate
 from converters.disks.image import Image
 from converters.disks.options import Option
-from converters.disks.output import Output
-from converters.disks.writer import Level, PackedWriter, Writer
 from rehost.discovery import declared
 from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
 from rehost.files import File
+
+if TYPE_CHECKING:
+    from converters.disks.bitmaps import Bitmap
+    from converters.disks.checking import Checked
+    from converters.disks.output import Output
+    from converters.disks.writer import Level, PackedWriter, Writer
 
 RAW = "raw"
 FOREIGN = {

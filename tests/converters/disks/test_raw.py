@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from converters.disks.formats.raw import RawImage
+from converters.disks.formats.raw.reader import RawImage
 from converters.disks.gate import ClosedGate
 from converters.disks.image import Stored, Zero, read, resolved
 from converters.disks.registry import format_for, format_named, format_of, open_image

@@ -6,36 +6,26 @@ descriptions give it. All integers are big-endian. Everything is found from the 
 
 from __future__ import annotations
 
-from converters.disks.formats.dmg.reader import DmgImage
-from converters.disks.formats.dmg.trailer import MAGIC, SIZE, Trailer
-from converters.disks.gate import Gate
 from converters.disks.registry import DiskFormat
-from rehost.errors import UnsupportedInputError
+from rehost.discovery import later
 from rehost.files import File
 
+MAGIC = b"koly"
+SIZE = 512
+"""That of the trailer, which begins with MAGIC and ends every DMG that is not encrypted."""
 ENCRYPTED = b"encrcdsa"
 ENCRYPTED_OLD = b"cdsaencr"
 
 
-def _encrypted(file: File) -> bool:
+def is_encrypted(file: File) -> bool:
+    """Say whether a file is a DMG that a passphrase locks."""
     start, end = file.pread(0, 8), file.pread(file.size - 8, 8) if file.size > 8 else b""
     return start == ENCRYPTED or end == ENCRYPTED_OLD
 
 
 def _recognise(file: File) -> bool:
     ended = file.size >= SIZE and file.pread(file.size - SIZE, 4) == MAGIC
-    return ended or _encrypted(file)
-
-
-def _open(file: File, gate: Gate) -> DmgImage:
-    del gate
-    if _encrypted(file):
-        raise UnsupportedInputError(
-            "the DMG is encrypted",
-            where=file.name,
-            hint="Decrypt it on a Mac: hdiutil convert FILE -format UDZO -o NEW.",
-        )
-    return DmgImage(file, Trailer.read(file))
+    return ended or is_encrypted(file)
 
 
 FORMAT = DiskFormat(
@@ -43,6 +33,6 @@ FORMAT = DiskFormat(
     title="Apple DMG",
     suffixes=(".dmg",),
     recognise=_recognise,
-    open=_open,
+    open=later(f"{__name__}.reader", "open_dmg"),
     by_end=True,
 )

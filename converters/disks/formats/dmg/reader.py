@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from converters.disks.blocks import Block, Blocks, check_length, check_stored, most_stored
+from converters.disks.formats.dmg import SIZE, is_encrypted
 from converters.disks.formats.dmg.chunks import (
     EMPTY,
     VARIANTS,
@@ -25,10 +26,11 @@ from converters.disks.formats.dmg.packing import (
     unlzma,
     unzlib,
 )
-from converters.disks.formats.dmg.trailer import SIZE, Trailer
+from converters.disks.formats.dmg.trailer import Trailer
+from converters.disks.gate import Gate
 from converters.disks.image import ZERO, Facts, Run, Stored
 from converters.disks.tables import AT_ONCE
-from rehost.errors import DamagedInputError
+from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
 UNPACK = {
@@ -125,3 +127,15 @@ def _facts(trailer: Trailer, chunks: Chunks) -> Facts:
         "imageVariant": trailer.variant,
     }
     return Facts("dmg", "+".join(variants) or "UDRO", details)
+
+
+def open_dmg(file: File, gate: Gate) -> DmgImage:
+    """Open the disk that a trailer leads to."""
+    del gate
+    if is_encrypted(file):
+        raise UnsupportedInputError(
+            "the DMG is encrypted",
+            where=file.name,
+            hint="Decrypt it on a Mac: hdiutil convert FILE -format UDZO -o NEW.",
+        )
+    return DmgImage(file, Trailer.read(file))

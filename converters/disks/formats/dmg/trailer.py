@@ -6,12 +6,11 @@ import struct
 from dataclasses import dataclass
 from typing import ClassVar
 
+from converters.disks.formats.dmg import MAGIC, SIZE
 from converters.disks.image import LARGEST_DISK, SECTOR
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-MAGIC = b"koly"
-SIZE = 512
 VERSION = 4
 LARGEST_LIST = 16 << 20
 

@@ -6,30 +6,25 @@ ends in .hdd; its DiskDescriptor.xml names the images. Old disks are one expandi
 
 from __future__ import annotations
 
-from converters.disks.formats.parallels.descriptor import LARGEST, ROOT, Descriptor
-from converters.disks.formats.parallels.disk import ParallelsDisk, open_described
-from converters.disks.formats.parallels.expanding import MAGICS, Expanding
-from converters.disks.gate import Gate
 from converters.disks.registry import DiskFormat
-from rehost.files import File, read_all
+from rehost.discovery import later
+from rehost.files import File
 
+OLD = b"WithoutFreeSpace"
+EXTENDED = b"WithouFreSpacExt"
+MAGICS = (OLD, EXTENDED)
+ROOT = b"Parallels_disk_image"
 NEAR = 1024
 
 
-def _described(file: File) -> bool:
+def is_descriptor(file: File) -> bool:
+    """Say whether a file is the document that names the images of a disk."""
     start = file.pread(0, NEAR)
     return start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and b"<" + ROOT in start
 
 
 def _recognise(file: File) -> bool:
-    return file.pread(0, 16) in MAGICS or _described(file)
-
-
-def _open(file: File, gate: Gate) -> Expanding | ParallelsDisk:
-    if _described(file):
-        descriptor = Descriptor.parse(read_all(file, LARGEST), file.name)
-        return open_described(descriptor, gate, by=file.name)
-    return Expanding(file)
+    return file.pread(0, 16) in MAGICS or is_descriptor(file)
 
 
 FORMAT = DiskFormat(
@@ -37,5 +32,5 @@ FORMAT = DiskFormat(
     title="Parallels HDD",
     suffixes=(".hdd", ".hds"),
     recognise=_recognise,
-    open=_open,
+    open=later(f"{__name__}.opening", "open_parallels"),
 )

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
+from converters.disks.formats.parallels import ROOT
 from converters.disks.image import LARGEST_DISK, SECTOR
 from converters.disks.markup import tree
 from converters.disks.registry import MOST_LAYERS
 from rehost.errors import DamagedInputError, UnsupportedInputError
 
-ROOT = b"Parallels_disk_image"
 LARGEST = 1 << 20
 VERSION = "1.0"
 TOP = "{5fbaabe3-6958-40ff-92a7-860e329aab41}"

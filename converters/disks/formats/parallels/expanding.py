@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from converters.disks.formats.parallels import MAGICS, OLD
 from converters.disks.image import (
     LARGEST_DISK,
     SECTOR,
@@ -28,9 +29,6 @@ from converters.disks.tables import ABSENT, Positions, read_table, stretches
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-OLD = b"WithoutFreeSpace"
-EXTENDED = b"WithouFreSpacExt"
-MAGICS = (OLD, EXTENDED)
 VERSION = 2
 MOST_TRACKS = ((1 << 31) - 1) // 513
 IN_USE = 0x746F_6E59

@@ -5,79 +5,27 @@ Source: QEMU, "docs/interop/qcow2.txt".
 
 from __future__ import annotations
 
-from converters.disks.formats.qcow2.check import check
-from converters.disks.formats.qcow2.encryption import unlock
-from converters.disks.formats.qcow2.extensions import Kind
-from converters.disks.formats.qcow2.header import MAGIC, Header
-from converters.disks.formats.qcow2.reader import Qcow2Image
-from converters.disks.formats.qcow2.settings import OPTIONS
-from converters.disks.formats.qcow2.snapshots import find_snapshot, read_snapshots
-from converters.disks.formats.qcow2.writer import create
-from converters.disks.gate import Gate
-from converters.disks.image import Image
-from converters.disks.registry import NOTHING_MORE, Access, DiskFormat, open_below
-from rehost.errors import RefusedError
-from rehost.files import File
+from converters.disks.formats.qcow2.options import OPTIONS
+from converters.disks.registry import DiskFormat
+from rehost.discovery import later
 
+MAGIC = b"QFI\xfb"
 
-def _open_with(file: File, gate: Gate, access: Access) -> Qcow2Image:
-    header = Header.read(file)
-    snapshots = read_snapshots(file, header)
-    chosen = None
-    if access.snapshot is not None:
-        chosen = find_snapshot(access.snapshot, snapshots, file.name)
-    return Qcow2Image(
-        file,
-        header,
-        data=_data_file(file, header, gate),
-        encrypted=unlock(file, header, access.passphrase),
-        snapshots=snapshots,
-        chosen=chosen,
-        parent=_parent(file, header, gate, access),
-    )
-
-
-def _data_file(file: File, header: Header, gate: Gate) -> File | None:
-    """Open the file that the guest's clusters lie in, if it is another one."""
-    if not header.has_data_file:
-        return None
-    name = header.extensions.text(Kind.DATA_FILE)
-    if not name:
-        raise RefusedError(
-            "keeps its data in another file, but does not say in which",
-            where=file.name,
-            hint="A file is never guessed here; set it: qemu-img amend -o data_file=FILE.",
-        )
-    return gate.open(name, by=file.name)
-
-
-def _parent(file: File, header: Header, gate: Gate, access: Access) -> Image | None:
-    """Open the backing file, if there is one."""
-    if header.backing is None:
-        return None
-    backing_format = header.extensions.text(Kind.BACKING_FORMAT)
-    if backing_format is None:
-        raise RefusedError(
-            f"does not say which format its backing file has ({header.backing!r})",
-            where=file.name,
-            hint="A format is never guessed here; set it: qemu-img rebase -u -F FORMAT -b FILE.",
-        )
-    return open_below(header.backing, gate, by=file.name, format=backing_format, access=access)
-
+_open = later(f"{__name__}.opening", "open_qcow2")
 
 FORMAT = DiskFormat(
     name="qcow2",
     title="QEMU qcow2",
     suffixes=(".qcow2",),
     recognise=lambda file: file.pread(0, 4) == MAGIC,
-    open=lambda file, gate: _open_with(file, gate, NOTHING_MORE),
-    open_with=_open_with,
-    create=create,
+    open=_open,
+    open_with=_open,
+    create=later(f"{__name__}.writer", "create"),
     options=OPTIONS,
     compresses=True,
     overlays=True,
     opens_snapshots=True,
     decrypts=True,
     keeps_bitmaps=True,
-    check=check,
+    check=later(f"{__name__}.check", "check"),
 )

@@ -5,12 +5,12 @@ Source: QEMU, "docs/interop/qcow2.txt", section "Header".
 
 from __future__ import annotations
 
+from converters.disks.formats.qcow2 import MAGIC
 from converters.disks.formats.qcow2.bitmaps import EXTENSION
 from converters.disks.formats.qcow2.extensions import Extensions, Kind
 from converters.disks.formats.qcow2.growth import Tables
 from converters.disks.formats.qcow2.header import (
     LARGEST_NAME,
-    MAGIC,
     VERSION_2_LENGTH,
     VERSION_3_LENGTH,
     Autoclear,

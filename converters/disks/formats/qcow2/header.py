@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import ClassVar
 
+from converters.disks.formats.qcow2 import MAGIC
 from converters.disks.formats.qcow2.extensions import Extensions
 from converters.disks.image import LARGEST_DISK
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-MAGIC = b"QFI\xfb"
 LARGEST_NAME = 1023
 VERSION_2_LENGTH = 72
 VERSION_3_LENGTH = 104

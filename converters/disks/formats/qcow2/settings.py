@@ -1,53 +1,25 @@
-"""How a new qcow2 image is to be: qemu-img's options, and which of them exclude each other."""
+"""How a new qcow2 image is to be, and which of its options exclude each other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from converters.disks.options import Option
+from converters.disks.formats.qcow2.options import (
+    CLUSTER_SIZE,
+    COMPAT,
+    COMPRESSION_TYPE,
+    DATA_FILE,
+    DATA_FILE_RAW,
+    DEFLATE_WINDOW,
+    EXTENDED_L2,
+    LAZY_REFCOUNTS,
+    PREALLOCATION,
+    REFCOUNT_BITS,
+)
 from converters.disks.registry import Shape
 from converters.disks.writer import Level
 from rehost.errors import UsageError
 
-COMPAT = Option("compat", ("1.1", "0.10"), "the oldest QEMU that reads it: version 3 or 2")
-CLUSTER_SIZE = Option(
-    "cluster_size",
-    ("65536", *(str(1 << bits) for bits in range(9, 22) if bits != 16)),
-    "bytes of a cluster",
-)
-COMPRESSION_TYPE = Option(
-    "compression_type", ("zlib", "zstd"), "how clusters are compressed, if they are"
-)
-DEFLATE_WINDOW = Option(
-    "deflate_window",
-    ("4096", "32768"),
-    "bytes that zlib may look back in a cluster; more is smaller, and read by QEMU and most others",
-)
-REFCOUNT_BITS = Option(
-    "refcount_bits", ("16", "1", "2", "4", "8", "32", "64"), "bits of a reference count"
-)
-EXTENDED_L2 = Option("extended_l2", ("off", "on"), "allocate a 32nd of a cluster at a time")
-LAZY_REFCOUNTS = Option("lazy_refcounts", ("off", "on"), "let QEMU write counts later")
-PREALLOCATION = Option(
-    "preallocation", ("off", "metadata", "falloc", "full"), "give every cluster its place"
-)
-DATA_FILE = Option(
-    "data_file", (), "a file beside the image that takes the data; QEMU looks for it where it runs"
-)
-DATA_FILE_RAW = Option("data_file_raw", ("off", "on"), "keep the data file a raw disk")
-
-OPTIONS = (
-    COMPAT,
-    CLUSTER_SIZE,
-    COMPRESSION_TYPE,
-    DEFLATE_WINDOW,
-    REFCOUNT_BITS,
-    EXTENDED_L2,
-    LAZY_REFCOUNTS,
-    PREALLOCATION,
-    DATA_FILE,
-    DATA_FILE_RAW,
-)
 ONLY_NEW = (
     COMPRESSION_TYPE,
     REFCOUNT_BITS,

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 from uuid import UUID
 
+from converters.disks.formats.vdi import SIGNATURE, SIGNATURE_AT
 from converters.disks.image import LARGEST_DISK, SECTOR
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-SIGNATURE_AT = 64
-SIGNATURE = b"\x7f\x10\xda\xbe"
 VERSION = 0x0001_0001
 SIZE_FIELD_AT = 72
 DYNAMIC, FIXED, UNDO, DIFFERENCING = 1, 2, 3, 4

@@ -6,7 +6,8 @@ Those in other formats, and broken ones, are none that could be meant.
 
 from __future__ import annotations
 
-from converters.disks.formats.vdi.header import NOTHING, SIGNATURE, SIGNATURE_AT, Header
+from converters.disks.formats.vdi import SIGNATURE, SIGNATURE_AT
+from converters.disks.formats.vdi.header import NOTHING, Header
 from converters.disks.formats.vdi.header import identifier_of as written
 from converters.disks.gate import Gate, names_beside
 from converters.disks.image import Image

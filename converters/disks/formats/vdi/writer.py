@@ -7,26 +7,25 @@ from uuid import UUID, uuid5
 
 import numpy as np
 
+from converters.disks.formats.vdi import SIGNATURE
 from converters.disks.formats.vdi.header import (
     DIFFERENCING,
     DYNAMIC,
     FIXED,
     NOTHING,
-    SIGNATURE,
     SIZE_FIELD_AT,
     VERSION,
     Header,
 )
+from converters.disks.formats.vdi.options import SUBFORMAT
 from converters.disks.formats.vdi.table import MOST_BLOCKS, PART, UNUSED
 from converters.disks.identity import NAMESPACE, identity
 from converters.disks.image import SECTOR
-from converters.disks.options import Option
 from converters.disks.output import Output
 from converters.disks.registry import Base, Shape
 from converters.disks.writer import Place
 from rehost.errors import UsageError
 
-SUBFORMAT = Option("subformat", ("dynamic", "fixed"), "whether the file grows with its content")
 TEXT = b"<<< VirtualBox Disk Image, written by rehost >>>\n"
 BLOCK = 1 << 20
 FINE = 4096

@@ -13,10 +13,11 @@ import numpy as np
 
 from converters.disks.allocation import BlockCheck, Layout, Part
 from converters.disks.checking import Checked, Findings, Ground, Kind
-from converters.disks.formats.vhd.footer import OLD_SIZE, Found, find_footer
+from converters.disks.formats.vhd.footer import Found, find_footer
 from converters.disks.formats.vhd.footer import Kind as DiskKind
 from converters.disks.formats.vhd.header import SIZE, Header
 from converters.disks.formats.vhd.reader import ALL_STORED, BATMAP_COOKIE, UNUSED
+from converters.disks.formats.vhd.recognition import OLD_SIZE
 from converters.disks.gate import Gate
 from converters.disks.image import SECTOR
 from converters.disks.tables import ABSENT, Positions, read_table

@@ -13,14 +13,13 @@ from enum import Enum, IntEnum
 from typing import ClassVar, NamedTuple
 from uuid import UUID
 
+from converters.disks.formats.vhd.recognition import COOKIE, OLD_SIZE, footer_at
 from converters.disks.image import LARGEST_DISK, SECTOR
 from rehost.errors import DamagedInputError, InteropError, UnsupportedInputError
 from rehost.files import File
 
-COOKIE = b"conectix"
 VERSION = 0x0001_0000
 CHECKSUM_AT = 64
-OLD_SIZE = 511
 COPY_AGAIN = "The file was changed or is cut short; copy it again."
 LARGEST_GEOMETRY = (65535, 16, 255)
 NO_OFFSET = 0xFFFF_FFFF_FFFF_FFFF
@@ -143,15 +142,6 @@ class Found(NamedTuple):
 def checksum_of(raw: bytes | bytearray, at: int) -> int:
     """Return the one's complement of the sum of all bytes but those of the checksum at ``at``."""
     return ~(sum(raw) - sum(raw[at : at + 4])) & 0xFFFF_FFFF
-
-
-def footer_at(file: File) -> int | None:
-    """Return where the last bytes look like a footer: before 2004 it had 511 bytes."""
-    for length in (SECTOR, OLD_SIZE):
-        at = file.size - length
-        if at >= 0 and file.pread(at, len(COOKIE)) == COOKIE:
-            return at
-    return None
 
 
 def find_footer(file: File) -> Found:

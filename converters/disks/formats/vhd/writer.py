@@ -7,23 +7,15 @@ from __future__ import annotations
 
 from converters.disks.formats.vhd.footer import Creator, Kind, packed_footer
 from converters.disks.formats.vhd.growing import DynamicVhdWriter, Growth
+from converters.disks.formats.vhd.options import AZURE, BATMAP, BLOCK_SIZE, SUBFORMAT
 from converters.disks.formats.vhd.parent import link
 from converters.disks.identity import identity
 from converters.disks.image import SECTOR
-from converters.disks.options import Option
 from converters.disks.output import Output
 from converters.disks.registry import Shape
 from converters.disks.writer import Place, Writer
 from rehost.errors import UsageError
 
-SUBFORMAT = Option("subformat", ("dynamic", "fixed"), "whether the file grows with its content")
-BLOCK_SIZE = Option(
-    "block_size", (str(2 << 20), str(512 << 10)), "bytes of a block of a dynamic disk"
-)
-BATMAP = Option("batmap", ("off", "on"), "a map of full blocks, as XenServer and XCP-ng keep it")
-AZURE = Option("azure", ("off", "on"), "a fixed disk of whole MiB, as Azure takes it")
-FORCE_SIZE = Option("force_size", ("on",), "the size is exact, and never one of a geometry")
-OPTIONS = (SUBFORMAT, BLOCK_SIZE, BATMAP, AZURE, FORCE_SIZE)
 LARGEST_SIZE = 2040 << 30
 MIB = 1 << 20
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, TypeVar
 from uuid import UUID
 
+from converters.disks.formats.vhdx import SIGNATURE
 from converters.disks.formats.vhdx.checksum import checksum_of
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
@@ -19,7 +20,6 @@ from rehost.files import File
 KIB = 1 << 10
 MIB = 1 << 20
 LARGEST_FILE = 128 << 40
-SIGNATURE = b"vhdxfile"
 CREATOR_SIZE = 512
 HEADERS_AT = (64 * KIB, 128 * KIB)
 HEADER_SIZE = 4 * KIB

@@ -13,6 +13,7 @@ from dataclasses import replace
 from hashlib import sha256
 from uuid import UUID, uuid5
 
+from converters.disks.formats.vhdx import SIGNATURE
 from converters.disks.formats.vhdx.allocation import (
     Allocation,
     DifferencingAllocation,
@@ -26,37 +27,26 @@ from converters.disks.formats.vhdx.header import (
     MIB,
     NO_LOG,
     REGIONS_AT,
-    SIGNATURE,
     Header,
     Region,
     RegionTable,
 )
 from converters.disks.formats.vhdx.metadata import LARGEST_DISK, Metadata
+from converters.disks.formats.vhdx.options import (
+    BLOCK_SIZE,
+    FIXED,
+    LOG_SIZE,
+    LOGICAL_SECTOR,
+    SUBFORMAT,
+    ZERO_STATE,
+)
 from converters.disks.formats.vhdx.parent import locator_to
 from converters.disks.identity import identity
-from converters.disks.options import Option
 from converters.disks.output import Output
 from converters.disks.registry import Shape
 from converters.disks.writer import Place
 from rehost.errors import UsageError
 
-DYNAMIC, FIXED = "dynamic", "fixed"
-SUBFORMAT = Option(
-    "subformat", (DYNAMIC, FIXED), "whether room is given as it is needed or at once"
-)
-BLOCK_SIZE = Option(
-    "block_size",
-    ("0", *(str(MIB << bits) for bits in range(9))),
-    "bytes of a block, 0 to follow from the disk's size",
-)
-LOGICAL_SECTOR = Option(
-    "logical_sector_size", ("512", "4096"), "bytes of a sector as the guest sees it"
-)
-LOG_SIZE = Option("log_size", tuple(str(MIB << bits) for bits in range(6)), "bytes of the log")
-ZERO_STATE = Option(
-    "block_state_zero", ("off", "on"), "whether blocks of nothing are called zero, not absent"
-)
-OPTIONS = (SUBFORMAT, BLOCK_SIZE, LOGICAL_SECTOR, LOG_SIZE, ZERO_STATE)
 PHYSICAL_SECTOR = 4096
 CREATOR = "rehost"
 LOG_AT = MIB

@@ -6,20 +6,20 @@ extents named by a descriptor, which is a file of its own or lies inside the onl
 
 from __future__ import annotations
 
-from converters.disks.formats.vmdk.check import check
-from converters.disks.formats.vmdk.creating import OPTIONS, create
-from converters.disks.formats.vmdk.opening import open_vmdk, recognise
+from converters.disks.formats.vmdk.options import OPTIONS
+from converters.disks.formats.vmdk.recognition import recognise
 from converters.disks.registry import DiskFormat
+from rehost.discovery import later
 
 FORMAT = DiskFormat(
     name="vmdk",
     title="VMware VMDK",
     suffixes=(".vmdk",),
     recognise=recognise,
-    open=open_vmdk,
-    create=create,
+    open=later(f"{__name__}.opening", "open_vmdk"),
+    create=later(f"{__name__}.creating", "create"),
     options=OPTIONS,
     compresses=True,
     overlays=True,
-    check=check,
+    check=later(f"{__name__}.check", "check"),
 )

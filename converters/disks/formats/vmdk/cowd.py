@@ -21,12 +21,12 @@ from converters.disks.formats.vmdk.grains import (
     read_directory,
 )
 from converters.disks.formats.vmdk.header import LARGEST_GRAIN
+from converters.disks.formats.vmdk.recognition import COWD_MAGIC
 from converters.disks.image import SECTOR
 from converters.disks.tables import Positions
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-MAGIC = b"COWD"
 VERSION = 1
 FLAGS = 3
 HEADER_SIZE = 2048
@@ -59,7 +59,7 @@ class CowdHeader(NamedTuple):
                 where=where,
             )
         magic, *fields = _LAYOUT.unpack_from(raw)
-        if magic != MAGIC:
+        if magic != COWD_MAGIC:
             raise DamagedInputError(f"is no sparse extent of ESX (found {magic!r})", where=where)
         header = cls._make((*fields, bool(struct.unpack_from("<I", raw, _UNCLEAN_AT)[0])))
         if header.version != VERSION:
@@ -75,7 +75,7 @@ class CowdHeader(NamedTuple):
 
     def packed(self) -> bytes:
         """Return the bytes that say all this."""
-        return _LAYOUT.pack(MAGIC, *self[:-1]).ljust(HEADER_SIZE, b"\0")
+        return _LAYOUT.pack(COWD_MAGIC, *self[:-1]).ljust(HEADER_SIZE, b"\0")
 
     @property
     def details(self) -> dict[str, object]:

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from converters.disks.formats.vmdk.describing import ADAPTER_TYPE, HARDWARE_VERSION
 from converters.disks.formats.vmdk.flat import FlatWriter
 from converters.disks.formats.vmdk.growing import (
-    GRAIN_SIZE,
-    ZEROED_GRAIN,
     SparseWriter,
     SplitSparseWriter,
 )
+from converters.disks.formats.vmdk.options import (
+    FLAT,
+    FOOTED,
+    GRAIN_SIZE,
+    REDO_LOG,
+    SPARSE,
+    SPLIT,
+    STREAM,
+    SUBFORMAT,
+    ZEROED_GRAIN,
+)
 from converters.disks.formats.vmdk.redolog import RedoLogWriter
-from converters.disks.formats.vmdk.stream import FOOTED, FootedStreamWriter, StreamWriter
-from converters.disks.options import Option
+from converters.disks.formats.vmdk.stream import FootedStreamWriter, StreamWriter
 from converters.disks.output import Output
 from converters.disks.registry import Shape
 from converters.disks.writer import Level, PackedWriter, Writer
 from rehost.errors import UsageError
 
-STREAM, SPARSE, SPLIT, REDO_LOG = (
-    "streamOptimized",
-    SparseWriter.KIND,
-    SplitSparseWriter.KIND,
-    RedoLogWriter.KIND,
-)
-FLAT = (*FlatWriter.SINGLE, FlatWriter.SPLIT)
-SUBFORMAT = Option(
-    "subformat",
-    (STREAM, SPARSE, SPLIT, *FLAT, REDO_LOG),
-    "kind of VMDK; of one that stores only differences, monolithicSparse",
-)
 TAKEN = {
     GRAIN_SIZE.name: (SPARSE, SPLIT),
     ZEROED_GRAIN.name: (SPARSE, SPLIT),
@@ -37,7 +32,6 @@ TAKEN = {
 }
 """Settings that only some kinds take."""
 
-OPTIONS = (SUBFORMAT, ADAPTER_TYPE, HARDWARE_VERSION, GRAIN_SIZE, ZEROED_GRAIN, FOOTED)
 LARGEST = 62 << 40
 
 

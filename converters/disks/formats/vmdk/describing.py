@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from converters.disks.formats.vmdk.options import ADAPTER_TYPE, HARDWARE_VERSION
 from converters.disks.image import SECTOR
-from converters.disks.options import Option
 from converters.disks.output import Output
 from converters.disks.registry import Base, Shape
 from rehost.errors import UsageError
@@ -21,15 +21,6 @@ UNNAMED = "disk.vmdk"
 LONGEST_NAME = 255
 RESERVED = frozenset({"ffffffff", "fffffffe"})
 UNSAYABLE = frozenset('"\r\n\0')
-
-ADAPTER_TYPE = Option(
-    "adapter_type", ("lsilogic", "buslogic", "ide", "legacyESX"), "controller it is made for"
-)
-HARDWARE_VERSION = Option(
-    "hwversion",
-    ("4", "3", *(str(version) for version in range(6, 23))),
-    "virtual hardware version it is made for",
-)
 
 TEXT = """# Disk DescriptorFile
 version=1

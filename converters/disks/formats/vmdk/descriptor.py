@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from rehost.errors import DamagedInputError, UnsupportedInputError
 
-SIGNATURE = b"# Disk DescriptorFile"
 LARGEST = 1 << 20
 MOST_EXTENTS = 65_536
 NO_PARENT = "ffffffff"

@@ -12,7 +12,8 @@ import struct
 from dataclasses import replace
 from typing import NamedTuple
 
-from converters.disks.formats.vmdk.header import MAGIC, Header
+from converters.disks.formats.vmdk.header import Header
+from converters.disks.formats.vmdk.recognition import SPARSE_MAGIC
 from converters.disks.image import SECTOR
 from rehost.errors import DamagedInputError
 from rehost.files import File
@@ -49,7 +50,7 @@ def footer_of(file: File, header: Header) -> Footer:
     begin = max(0, file.size - file.size % SECTOR - TRAILING)
     tail = file.pread(begin, TRAILING)
     at = len(tail)
-    while (at := tail.rfind(MAGIC, 0, at)) > 0:
+    while (at := tail.rfind(SPARSE_MAGIC, 0, at)) > 0:
         marker = tail[at - SECTOR : at]
         if at % SECTOR == 0 and marker[:16] == MARKER.pack(1, 0, FOOTER):
             try:

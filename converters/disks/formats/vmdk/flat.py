@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from converters.disks.formats.vmdk.describing import describe
 from converters.disks.formats.vmdk.identity import Content
+from converters.disks.formats.vmdk.options import WHOLE_FLAT
 from converters.disks.formats.vmdk.pieces import PIECE, beside, piece_names, sizes
 from converters.disks.image import SECTOR
 from converters.disks.output import Output
@@ -20,14 +21,12 @@ class FlatWriter:
     """A new VMDK of flat extents: one, or one for every two gigabytes."""
 
     unit = SECTOR
-    SINGLE = ("monolithicFlat", "vmfs")
-    SPLIT = "twoGbMaxExtentFlat"
 
     def __init__(self, output: Output, shape: Shape, kind: str) -> None:
         self._output = output
         self._shape = shape
         self._kind = kind
-        whole = kind in self.SINGLE
+        whole = kind in WHOLE_FLAT
         self._piece = shape.size if whole else PIECE
         self._sizes = [shape.size] if whole else sizes(shape.size)
         self._names = (

@@ -17,20 +17,13 @@ from converters.disks.formats.vmdk.header import (
     Header,
 )
 from converters.disks.formats.vmdk.identity import Content
+from converters.disks.formats.vmdk.options import GRAIN_SIZE, SPARSE, SPLIT, ZEROED_GRAIN
 from converters.disks.formats.vmdk.pieces import PIECE, piece_names, sizes
-from converters.disks.formats.vmdk.tables import ENTRIES, GRAIN, GrainTables
+from converters.disks.formats.vmdk.tables import ENTRIES, GrainTables
 from converters.disks.image import SECTOR
-from converters.disks.options import Option
 from converters.disks.output import Output
 from converters.disks.registry import Shape
 from converters.disks.writer import Place
-
-GRAIN_SIZE = Option(
-    "grain_size",
-    (str(GRAIN), *(str(8192 << more) for more in range(8) if 8192 << more != GRAIN)),
-    "bytes that are stored or not stored together",
-)
-ZEROED_GRAIN = Option("zeroed_grain", ("off", "on"), "whether grains may be marked as zeros")
 
 
 class SparseFile:
@@ -90,8 +83,6 @@ class SparseFile:
 class SparseWriter:
     """A new monolithicSparse VMDK."""
 
-    KIND = "monolithicSparse"
-
     def __init__(self, output: Output, shape: Shape) -> None:
         self.unit = int(shape.option(GRAIN_SIZE))
         self._shape = shape
@@ -106,15 +97,11 @@ class SparseWriter:
 
     def finish(self) -> None:
         """Write tables, descriptor and header."""
-        self._file.finish(
-            embedded(self.KIND, self._shape, self._content.digest(), self._file.output)
-        )
+        self._file.finish(embedded(SPARSE, self._shape, self._content.digest(), self._file.output))
 
 
 class SplitSparseWriter:
     """A new twoGbMaxExtentSparse VMDK: a descriptor and an extent for every two gigabytes."""
-
-    KIND = "twoGbMaxExtentSparse"
 
     def __init__(self, output: Output, shape: Shape) -> None:
         self.unit = int(shape.option(GRAIN_SIZE))
@@ -148,4 +135,4 @@ class SplitSparseWriter:
             f'RW {-(-size // SECTOR)} SPARSE "{name}"'
             for name, size in zip(self._names, sizes(self._shape.size), strict=True)
         ]
-        self._output.write(describe(self.KIND, self._shape, self._content.digest(), extents), 0)
+        self._output.write(describe(SPLIT, self._shape, self._content.digest(), extents), 0)

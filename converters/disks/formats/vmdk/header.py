@@ -11,11 +11,11 @@ import struct
 from dataclasses import astuple, dataclass
 from typing import ClassVar
 
+from converters.disks.formats.vmdk.recognition import SPARSE_MAGIC
 from converters.disks.image import LARGEST_DISK, SECTOR
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-MAGIC = b"KDMV"
 AT_END = 0xFFFF_FFFF_FFFF_FFFF
 LARGEST_GRAIN = 2 << 20
 MOST_ENTRIES = 1 << 20
@@ -65,7 +65,7 @@ class Header:
             )
         magic, *rest = cls.LAYOUT.unpack_from(sector)
         header = cls(*rest)
-        if magic != MAGIC:
+        if magic != SPARSE_MAGIC:
             raise DamagedInputError(f"no VMDK header (found {magic!r})", where=where)
         header._check_kind(where)
         header._check_sizes(where)
@@ -73,7 +73,7 @@ class Header:
 
     def packed(self) -> bytes:
         """Return the sector that says all this."""
-        return self.LAYOUT.pack(MAGIC, *astuple(self)).ljust(SECTOR, b"\0")
+        return self.LAYOUT.pack(SPARSE_MAGIC, *astuple(self)).ljust(SECTOR, b"\0")
 
     @property
     def is_compressed(self) -> bool:

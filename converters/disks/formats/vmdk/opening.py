@@ -9,8 +9,14 @@ import re
 from collections.abc import Iterable
 
 from converters.disks.formats.vmdk import cowd, header, sesparse
-from converters.disks.formats.vmdk.descriptor import LARGEST, SIGNATURE, Descriptor, Extent
+from converters.disks.formats.vmdk.descriptor import LARGEST, Descriptor, Extent
 from converters.disks.formats.vmdk.image import FlatExtent, Opened, VmdkImage, ZeroExtent
+from converters.disks.formats.vmdk.recognition import (
+    COWD_MAGIC,
+    SESPARSE_MAGIC,
+    SPARSE_MAGIC,
+    recognise,
+)
 from converters.disks.formats.vmdk.sparse import SparseExtent
 from converters.disks.gate import Gate
 from converters.disks.image import LARGEST_DISK, SECTOR, Image
@@ -53,16 +59,7 @@ DEVICE_KINDS = frozenset({"VMFSRDM", "VMFSRAW"})
 DEVICE_NAME = re.compile(r"/dev/|[\\/]{2}[.?][\\/]", re.IGNORECASE)
 
 FLAT_KINDS = frozenset({"FLAT", "VMFS"})
-EXTENT_MAGICS = (cowd.MAGIC, sesparse.MAGIC)
-SPACE = b"\xef\xbb\xbf \t\r\n"
-
-
-def recognise(file: File) -> bool:
-    """Say whether a file is a descriptor or an extent that says what it is."""
-    head = file.pread(0, SECTOR)
-    if head.startswith((header.MAGIC, *EXTENT_MAGICS)):
-        return True
-    return head.lstrip(SPACE)[: len(SIGNATURE)].lower() == SIGNATURE.lower()
+EXTENT_MAGICS = (COWD_MAGIC, SESPARSE_MAGIC)
 
 
 def open_vmdk(file: File, gate: Gate) -> VmdkImage:
@@ -80,7 +77,7 @@ def descriptor_of(file: File) -> tuple[Descriptor, bool]:
     if head.startswith(EXTENT_MAGICS):
         raise _only_an_extent(file)
     holds_all = False
-    if head.startswith(header.MAGIC):
+    if head.startswith(SPARSE_MAGIC):
         first = header.Header.parse(head, file.name)
         embedded = first.descriptor(file)
         if not embedded.strip(b"\0"):
@@ -166,7 +163,7 @@ def _sparse(kind: str, file: File) -> Opened:
     """Open an extent of grains; both kinds of sparse extent go by both names in old descriptors."""
     if kind == "SESPARSE":
         return sesparse.SeSparseExtent(file)
-    if file.pread(0, len(cowd.MAGIC)) == cowd.MAGIC:
+    if file.pread(0, len(COWD_MAGIC)) == COWD_MAGIC:
         return cowd.CowdExtent(file)
     return SparseExtent(file)
 

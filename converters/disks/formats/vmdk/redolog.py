@@ -19,6 +19,7 @@ from converters.disks.formats.vmdk.cowd import (
 )
 from converters.disks.formats.vmdk.describing import describe
 from converters.disks.formats.vmdk.identity import Content
+from converters.disks.formats.vmdk.options import REDO_LOG
 from converters.disks.formats.vmdk.pieces import beside
 from converters.disks.formats.vmdk.tables import NO_TABLE, check_reach
 from converters.disks.image import SECTOR
@@ -34,13 +35,12 @@ SPAN = ENTRIES * SECTOR
 class RedoLogWriter:
     """A new vmfsSparse VMDK."""
 
-    KIND = "vmfsSparse"
     unit = SECTOR
 
     def __init__(self, output: Output, shape: Shape) -> None:
         if shape.size > LARGEST:
             raise UsageError(
-                f"a {self.KIND} VMDK holds {LARGEST} bytes at most (the disk has {shape.size})"
+                f"a {REDO_LOG} VMDK holds {LARGEST} bytes at most (the disk has {shape.size})"
             )
         self._output = output
         self._shape = shape
@@ -87,7 +87,7 @@ class RedoLogWriter:
         )
         self._file.write(header.packed(), 0)
         extent = f'RW {sectors} VMFSSPARSE "{self._name}"'
-        text = describe(self.KIND, self._shape, self._content.digest(), [extent])
+        text = describe(REDO_LOG, self._shape, self._content.digest(), [extent])
         self._output.write(text, 0)
 
     def _begin_table(self, table: int) -> None:

@@ -23,14 +23,14 @@ from converters.disks.formats.vmdk.grains import (
     check_inside,
     read_directory,
 )
+from converters.disks.formats.vmdk.recognition import SESPARSE_MAGIC
 from converters.disks.image import LARGEST_DISK, SECTOR
 from converters.disks.tables import ABSENT, ZEROED, Positions
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-CONST_MAGIC = 0xCAFE_BABE
 VOLATILE_MAGIC = 0xCAFE_CAFE
-MAGIC = struct.pack("<Q", CONST_MAGIC)
+CONST_MAGIC = int.from_bytes(SESPARSE_MAGIC, "little")
 VERSION = 0x2_0000_0001
 GRAIN = 8
 TABLE = 64

@@ -29,6 +29,7 @@ from converters.disks.formats.vmdk.header import (
     NEWLINES,
     Header,
 )
+from converters.disks.formats.vmdk.options import STREAM
 from converters.disks.formats.vmdk.tables import (
     ENTRIES,
     GRAIN,
@@ -38,17 +39,13 @@ from converters.disks.formats.vmdk.tables import (
     check_reach,
 )
 from converters.disks.image import SECTOR
-from converters.disks.options import Option
 from converters.disks.output import Output
 from converters.disks.packing import zlib_packer
 from converters.disks.registry import Shape
 from converters.disks.writer import Level
 
-KIND = "streamOptimized"
 VERSION = 3
 CHECKSUM = 4
-
-FOOTED = Option("footer", ("off", "on"), "whether a file ends like a stream, with a footer")
 
 
 class _Packing:
@@ -114,7 +111,7 @@ class StreamWriter(_Packing):
         self._output.truncate(self._next + len(END))
         self._tables.finish()
         self._output.write(
-            embedded(KIND, self._shape, self._content.digest(), self._output), SECTOR
+            embedded(STREAM, self._shape, self._content.digest(), self._output), SECTOR
         )
         header = self._header((SECTOR + SIZE) // SECTOR, self._tables.stop)
         self._output.write(header.packed(), 0)
@@ -137,7 +134,7 @@ class FootedStreamWriter(_Packing):
             seen.update(parent_id(shape.base).encode())
         self._next = GRAIN
         head = self._header(AT_END, GRAIN).packed() + embedded(
-            KIND, shape, seen.digest(), self._output
+            STREAM, shape, seen.digest(), self._output
         )
         output.write(head.ljust(GRAIN, b"\0"), 0)
 

@@ -8,31 +8,28 @@ Source: xapi-project/xen-api, ocaml/xapi/stream_vdi.ml and export.ml.
 
 from __future__ import annotations
 
-import re
-
-from converters.disks.formats.xva.index import begins_xva
-from converters.disks.formats.xva.reader import XvaImage, open_disk
-from converters.disks.formats.xva.writer import CHECKSUM, XvaWriter
-from converters.disks.gate import Gate
+from converters.disks.formats.xva.options import CHECKSUM
 from converters.disks.registry import DiskFormat
+from rehost.discovery import later
 from rehost.files import File
 
-PART = re.compile(r"!([^!/]*)\Z")
+BEGINNINGS = (b"ova.xml", b"Ref:")
+
+_begins_xva = later(f"{__name__}.index", "begins_xva")
 
 
-def _open(file: File, gate: Gate) -> XvaImage:
-    del gate
-    named = PART.search(file.name)
-    return open_disk(file, named[1] if named else None)
+def _recognise(file: File) -> bool:
+    start = file.pread(0, 16).removeprefix(b"./")
+    return start.startswith(BEGINNINGS) and bool(_begins_xva(file))
 
 
 FORMAT = DiskFormat(
     name="xva",
     title="XenServer XVA",
     suffixes=(".xva",),
-    recognise=begins_xva,
-    open=_open,
-    create=XvaWriter,
+    recognise=_recognise,
+    open=later(f"{__name__}.reader", "open_xva"),
+    create=later(f"{__name__}.writer", "XvaWriter"),
     options=(CHECKSUM,),
     holds_disks=True,
 )

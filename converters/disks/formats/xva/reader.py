@@ -6,6 +6,7 @@ is verified when it is read, on whatever thread reads it, and never otherwise.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from functools import partial
 from converters.disks.formats.xva.checksum import LENGTHS, Kind, can_verify, digest_of
 from converters.disks.formats.xva.index import Chunks, Index, padded, read_index
 from converters.disks.formats.xva.repetition import BLOCK
+from converters.disks.gate import Gate
 from converters.disks.image import ZERO, Facts, Packed, Run, Source, Stored
 from rehost.errors import DamagedInputError, UsageError
 from rehost.files import File
@@ -22,6 +24,7 @@ NAMES = {Kind.NONE: "none", Kind.SHA1: "sha1", Kind.XXHASH: "xxhash"}
 NO_XXHASH = "the chunks' checksums are not verified, for xxhash is not installed"
 NO_SUMS = "some chunks have no checksum"
 MOST_LISTED = 10
+PART = re.compile(r"!([^!/]*)\Z")
 
 
 class XvaImage:
@@ -62,6 +65,13 @@ class XvaImage:
         return Packed(
             self._file, offset, padded(length) + BLOCK + LENGTHS[kind], partial(way, length)
         )
+
+
+def open_xva(file: File, gate: Gate) -> XvaImage:
+    """Open the disk that the file's name says, or the only one."""
+    del gate
+    named = PART.search(file.name)
+    return open_disk(file, named[1] if named else None)
 
 
 def open_disk(file: File, ref: str | None = None, *, index: Index | None = None) -> XvaImage:

@@ -12,14 +12,13 @@ from xml.sax.saxutils import escape
 
 from converters.disks.formats.xva.checksum import SUFFIXES, Kind, digest_of, require_xxhash
 from converters.disks.formats.xva.index import DESCRIPTION, padded
+from converters.disks.formats.xva.options import CHECKSUM
 from converters.disks.formats.xva.repetition import BLOCK
 from converters.disks.image import LARGEST_DISK, SECTOR
-from converters.disks.options import Option
 from converters.disks.output import Output
 from converters.disks.registry import Shape
 from rehost.errors import UsageError
 
-CHECKSUM = Option("checksum", ("sha1", "xxhash"), "sha1 is read by all, xxhash since XenServer 8.1")
 CHUNK = 1 << 20
 REF = "Ref:0"
 END = bytes(2 * BLOCK)

@@ -1,8 +1,4 @@
-"""qcow, the first version of QEMU's format, which qcow2 replaced in 2008.
-
-Source: Mark McLoughlin, "The QCOW Image Format", first version, and what qemu-img writes. All
-integers are big-endian. Clusters are stored, deflated, or left to the backing file.
-"""
+"""Reading qcow: clusters that are stored, deflated, or left to the backing file."""
 
 from __future__ import annotations
 
@@ -16,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from converters.disks.backing import backing_name, open_by_suffix
+from converters.disks.formats.qcow import MAGIC, VERSION
 from converters.disks.gate import Gate
 from converters.disks.image import (
     LARGEST_DISK,
@@ -30,14 +27,11 @@ from converters.disks.image import (
     Stored,
 )
 from converters.disks.inflate import inflate
-from converters.disks.registry import DiskFormat
 from converters.disks.tables import ABSENT, PACKED, Positions, check_unshared, read_table
 from converters.disks.two_levels import Clusters, TwoLevels
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-MAGIC = b"QFI\xfb"
-VERSION = b"\0\0\0\1"
 COMPRESSED = 1 << 63
 CLUSTER_BITS = range(9, 17)
 TABLE_BITS = range(6, 14)
@@ -182,18 +176,10 @@ def _facts(header: Header) -> Facts:
     return Facts("qcow", "v1", details, tuple(oddities))
 
 
-def _open(file: File, gate: Gate) -> QcowImage:
+def open_qcow(file: File, gate: Gate) -> QcowImage:
+    """Open an image and the one below it."""
     header = Header.read(file)
     parent = None
     if header.backing is not None:
         parent = open_by_suffix(header.backing, gate, by=file.name)
     return QcowImage(file, header, parent)
-
-
-FORMAT = DiskFormat(
-    name="qcow",
-    title="QEMU qcow, version 1",
-    suffixes=(".qcow",),
-    recognise=lambda file: file.pread(0, 8) == MAGIC + VERSION,
-    open=_open,
-)

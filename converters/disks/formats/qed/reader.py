@@ -1,7 +1,4 @@
-"""QED, the QEMU enhanced disk format of 2010, which qcow2's third version replaced.
-
-Source: QEMU, "docs/interop/qed_spec.txt". All integers are little-endian.
-"""
+"""Reading QED: clusters that two levels of tables find."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from converters.disks.backing import backing_name, open_by_suffix
+from converters.disks.formats.qed import MAGIC
 from converters.disks.gate import Gate
 from converters.disks.image import (
     LARGEST_DISK,
@@ -28,13 +26,12 @@ from converters.disks.image import (
     Source,
     Stored,
 )
-from converters.disks.registry import RAW, DiskFormat, open_below
+from converters.disks.registry import RAW, open_below
 from converters.disks.tables import ABSENT, ZEROED, Positions, check_unshared, read_table
 from converters.disks.two_levels import Clusters, TwoLevels
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-MAGIC = b"QED\0"
 CLUSTERS = tuple(1 << bits for bits in range(12, 27))
 TABLES = (1, 2, 4, 8, 16)
 LARGEST_OFFSET = 1 << 62
@@ -188,7 +185,8 @@ def _facts(header: Header, backing: str | None) -> Facts:
     return Facts("qed", None, details, tuple(oddities))
 
 
-def _open(file: File, gate: Gate) -> QedImage:
+def open_qed(file: File, gate: Gate) -> QedImage:
+    """Open an image and the one below it."""
     header = Header.read(file)
     if not header.features & Feature.BACKING_FILE:
         return QedImage(file, header, None, None)
@@ -198,12 +196,3 @@ def _open(file: File, gate: Gate) -> QedImage:
     else:
         parent = open_by_suffix(backing, gate, by=file.name)
     return QedImage(file, header, backing, parent)
-
-
-FORMAT = DiskFormat(
-    name="qed",
-    title="QEMU QED",
-    suffixes=(".qed",),
-    recognise=lambda file: file.pread(0, 4) == MAGIC,
-    open=_open,
-)

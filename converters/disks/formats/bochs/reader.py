@@ -1,8 +1,4 @@
-"""Bochs, the growing disk of the emulator of that name: a "redolog" with nothing below it.
-
-Source: "Bochs Developers Guide", section 2.10, "Harddisk Images - Redologs". All integers are
-little-endian. A catalog of extents; each extent has a bitmap of the sectors that were written.
-"""
+"""Reading Bochs' growing disks: a catalog of extents, and a bitmap of sectors in each."""
 
 from __future__ import annotations
 
@@ -14,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from converters.disks.formats.bochs import MAGIC
 from converters.disks.gate import Gate
 from converters.disks.image import LARGEST_DISK, SECTOR, ZERO, Facts, Run, Source, Stored
-from converters.disks.registry import DiskFormat
 from converters.disks.tables import (
     ABSENT,
     AT_ONCE,
@@ -28,7 +24,6 @@ from converters.disks.tables import (
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-MAGIC = b"Bochs Virtual HD Image\0"
 KIND = b"Redolog"
 GROWING = b"Growing"
 VERSIONS = {0x0001_0000: "v1", 0x0002_0000: "v2"}
@@ -186,15 +181,7 @@ def _facts(header: Header) -> Facts:
     return Facts("bochs", "growing", details, tuple(oddities))
 
 
-def _open(file: File, gate: Gate) -> BochsImage:
+def open_bochs(file: File, gate: Gate) -> BochsImage:
+    """Open a growing disk."""
     del gate
     return BochsImage(file, Header.read(file))
-
-
-FORMAT = DiskFormat(
-    name="bochs",
-    title="Bochs growing disk",
-    suffixes=(".bochs",),
-    recognise=lambda file: file.pread(0, len(MAGIC)) == MAGIC,
-    open=_open,
-)

@@ -1,8 +1,4 @@
-"""cloop, the compressed loop device of Knoppix: blocks in zlib's wrapping, one behind the other.
-
-Source: the format as the cloop module's version 2 documents it, which its tools still write. All
-integers are big-endian. It begins with a shell script of 128 bytes, which says the version.
-"""
+"""Reading a cloop: a table of where the blocks begin, behind the script."""
 
 from __future__ import annotations
 
@@ -19,18 +15,15 @@ from converters.disks.blocks import (
     check_stored,
     most_stored,
 )
+from converters.disks.formats.cloop import SCRIPT, SCRIPT_SIZE
 from converters.disks.gate import Gate
 from converters.disks.image import SECTOR, Facts, Run
 from converters.disks.inflate import inflate_zlib
-from converters.disks.registry import DiskFormat
 from converters.disks.tables import AT_ONCE, Positions, read_table
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.files import File
 
-SCRIPT = b"#!/bin/sh\n#V"
 VERSION = b"2.0 Format\n"
-MODULE = b"cloop"
-SCRIPT_SIZE = 128
 TABLE_AT = SCRIPT_SIZE + 8
 
 
@@ -114,21 +107,7 @@ def _head(file: File) -> tuple[int, int]:
     return block, int.from_bytes(raw[SCRIPT_SIZE + 4 :], "big")
 
 
-def _recognise(file: File) -> bool:
-    """Tell a cloop from other shell scripts: its own names the module."""
-    start = file.pread(0, SCRIPT_SIZE)
-    return start.startswith(SCRIPT) and MODULE in start
-
-
-def _open(file: File, gate: Gate) -> CloopImage:
+def open_cloop(file: File, gate: Gate) -> CloopImage:
+    """Open a cloop."""
     del gate
     return CloopImage(file)
-
-
-FORMAT = DiskFormat(
-    name="cloop",
-    title="cloop, compressed loop",
-    suffixes=(".cloop",),
-    recognise=_recognise,
-    open=_open,
-)

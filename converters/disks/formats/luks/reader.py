@@ -1,4 +1,4 @@
-"""LUKS version 1 as a disk: a header, then the guest's disk, encrypted sector by sector."""
+"""Reading the disk behind a LUKS header."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from converters.disks.ciphers import Decipher, decrypted_runs
 from converters.disks.gate import Gate
 from converters.disks.image import SECTOR, Facts, Run, Stored
-from converters.disks.luks import MAGIC, LuksHeader
-from converters.disks.registry import NOTHING_MORE, Access, DiskFormat
+from converters.disks.luks import LuksHeader
+from converters.disks.registry import NOTHING_MORE, Access
 from rehost.errors import DamagedInputError
 from rehost.files import File
 
@@ -39,18 +39,8 @@ class LuksImage:
             yield from decrypted_runs(first, last, at, self._decipher, -self._start)
 
 
-def _open_with(file: File, gate: Gate, access: Access) -> LuksImage:
+def open_luks(file: File, gate: Gate, access: Access = NOTHING_MORE) -> LuksImage:
+    """Unlock the disk with the passphrase that is given."""
     del gate
     header = LuksHeader.read(file)
     return LuksImage(file, header, header.unlock(file, access.passphrase))
-
-
-FORMAT = DiskFormat(
-    name="luks",
-    title="LUKS-encrypted disk",
-    suffixes=(".luks",),
-    recognise=lambda file: file.pread(0, len(MAGIC)) == MAGIC,
-    open=lambda file, gate: _open_with(file, gate, NOTHING_MORE),
-    open_with=_open_with,
-    decrypts=True,
-)
