@@ -54,10 +54,13 @@ QCOW2S = (
 RAW = Variant("raw", "raw")
 
 
-def run(*argv: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run(
+    *argv: str | Path, check: bool = True, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a tool to its end, failing with its own words."""
+    words = [str(word) for word in argv]
     done = subprocess.run(
-        [str(word) for word in argv], capture_output=True, text=True, check=False, timeout=LONGEST
+        words, capture_output=True, text=True, check=False, timeout=LONGEST, cwd=folder
     )
     assert not check or done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
     return done

@@ -67,7 +67,11 @@ class Entries:
         packed_at = (packed & np.uint64((1 << shift) - 1)).astype(np.int64)
         sectors = (packed & np.uint64(COMPRESSED - 1)) >> np.uint64(shift)
         size = (sectors.astype(np.int64) + 1) * SECTOR - packed_at % SECTOR
-        return cls(found, bitmaps, offsets, ~compressed & (offsets != 0), usable, packed_at, size)
+        named = offsets != 0
+        if layout.incompatible & DATA_FILE:
+            # In a data file a cluster may lie at 0; its flag then says that it is one.
+            named |= has(found, COPIED)
+        return cls(found, bitmaps, offsets, ~compressed & named, usable, packed_at, size)
 
 
 class Walk:

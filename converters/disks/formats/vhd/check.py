@@ -94,7 +94,8 @@ class _Dynamic:
         footer_at = self._found.footer.header_at
         ground.note(0, SECTOR)
         ground.note(footer_at, footer_at + SIZE)
-        ground.note(header.table_at, header.table_at + max(header.blocks * 4, 1))
+        if header.blocks:
+            ground.note(header.table_at, header.table_at + header.blocks * 4)
         for locator in header.locators:
             if locator.length and locator.offset < self._file.size:
                 ground.note(locator.offset, locator.offset + locator.length)

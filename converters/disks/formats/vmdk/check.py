@@ -152,6 +152,11 @@ class _Grains:
             self._findings.add(Kind.DAMAGE, said, severity=Severity.WARNING)
             taken = SECTOR
         ground.note(0, taken)
+        # The directory of a stream with a footer lies behind the grains.
+        at = header.directory_at * SECTOR
+        stop = at + len(extent.directory.tables.directory) * len(EMPTY)
+        if taken <= at < stop <= extent.file.size:
+            ground.note(at, stop)
         for tables in (extent.directory.tables, *([second] if second else [])):
             places = tables.directory[tables.directory >= taken]
             places = places[places + tables.size <= extent.file.size]
@@ -190,12 +195,11 @@ class _Grains:
         used = self._extent.mended(batch) if self._is_wrong(batch) else batch
         replaced = (used.entries != batch.entries).any(axis=1)
         self._seconds |= set((batch.first + np.flatnonzero(replaced)).tolist())
-        for row in range(batch.tables):
-            number = batch.first + row
-            if second.directory[number] < 0 or number in self._told:
-                continue
-            copy = second.rows(np.array([number]))[0]
-            if not np.array_equal(copy, batch.entries[row]):
+        numbers = batch.first + np.arange(batch.tables)
+        known = np.flatnonzero(second.directory[numbers] >= 0)
+        copies = second.rows(numbers[known]) if len(known) else batch.entries[:0]
+        for number in numbers[known[(copies != batch.entries[known]).any(axis=1)]].tolist():
+            if number not in self._told:
                 self._told.add(number)
                 said = f"a grain table and its redundant copy are not the same (table {number})"
                 at = int(second.directory[number])
