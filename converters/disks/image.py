@@ -98,7 +98,10 @@ class Image(Protocol):
         """What its headers say."""
 
     def runs(self, start: int, stop: int) -> Iterator[Run]:
-        """Yield ascending, touching runs that cover ``start`` to ``stop``, or more than that."""
+        """Yield ascending, touching runs that cover ``start`` to ``stop``, or more than that.
+
+        Whole runs may lie outside, too.
+        """
 
 
 def clipped(run: Run, start: int, stop: int) -> Run:
@@ -123,6 +126,8 @@ def resolved(image: Image, start: int, stop: int) -> Iterator[Run]:
     for found in image.runs(start, stop):
         first, length, source = found
         inside = first >= start and first + length <= stop
+        if not inside and (first + length <= start or first >= stop):
+            continue
         run = found if inside else clipped(found, start, stop)
         if not isinstance(source, Parent):
             yield run

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -15,7 +17,17 @@ from hypothesis import strategies as st
 from converters.disks import cells as engine
 from converters.disks.cells import cells
 from converters.disks.copy import copy
-from converters.disks.image import Packed, Parent, Stored, Zero, read, resolved
+from converters.disks.image import (
+    Facts,
+    Image,
+    Packed,
+    Parent,
+    Run,
+    Stored,
+    Zero,
+    read,
+    resolved,
+)
 from converters.disks.output import Output
 from converters.disks.writer import Place
 from tests.support.models import ModelImage, built, model_images
@@ -116,6 +128,37 @@ def test_any_request_to_any_chain_returns_its_content(
     offset = data.draw(st.integers(0, image.size + 10))
     length = data.draw(st.integers(0, image.size + 10))
     assert read(image, offset, length) == image.content[offset : offset + length]
+
+
+@dataclass(frozen=True, slots=True)
+class Generous:
+    """An image that yields all its runs, whatever window it is asked for."""
+
+    inner: ModelImage
+
+    @property
+    def size(self) -> int:
+        return self.inner.size
+
+    @property
+    def parent(self) -> Image | None:
+        return self.inner.parent
+
+    @property
+    def facts(self) -> Facts:
+        return self.inner.facts
+
+    def runs(self, start: int, stop: int) -> Iterator[Run]:
+        del start, stop
+        yield from self.inner.all_runs
+
+
+@many
+@given(image=model_images(), data=st.data())
+def test_runs_outside_of_a_request_do_not_matter(image: ModelImage, data: st.DataObject) -> None:
+    offset = data.draw(st.integers(0, image.size + 10))
+    length = data.draw(st.integers(0, image.size + 10))
+    assert read(Generous(image), offset, length) == image.content[offset : offset + length]
 
 
 @many

@@ -185,6 +185,15 @@ def test_a_request_at_or_behind_the_end_returns_what_there_is(
     assert read(image, 300, 0) == b""
 
 
+def test_holes_within_a_block_do_not_matter_to_a_request_behind_them(tmp_path: Path) -> None:
+    variant = Variant("holes", "qcow2", f"cluster_size={256 * KIB},preallocation=metadata")
+    path = create(tmp_path / "holes.qcow2", variant, 4 * MIB)
+    run("qemu-io", "-c", "write -P 3 0 16k", "-c", "write -P 5 128k 16k", path)
+    expected = as_raw(path, "qcow2").read_bytes()
+    for offset in range(0, 256 * KIB, 10_000):
+        assert read(opened(path), offset, MIB) == expected[offset : offset + MIB], offset
+
+
 def test_the_witnesses_name_the_same_size(tmp_path: Path) -> None:
     vmdk = make(tmp_path, VMDKS[0], ODD, seed=13)
     assert f"({ODD} bytes)" in run("vmdkinfo", vmdk).stdout
