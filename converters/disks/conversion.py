@@ -9,13 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from threading import Event, Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.disks.bitmaps import bitmaps_of, dropped
-from converters.disks.delta import Stretch, changed_ranges
 from converters.disks.image import Image
 from converters.disks.locate import access_of, located
-from converters.disks.manifest import Manifest
 from converters.disks.options import check
 from converters.disks.provenance import Noting
 from converters.disks.registry import (
@@ -34,6 +32,9 @@ from converters.disks.writer import Level
 from rehost.errors import UsageError
 from rehost.files import LocalFile
 from rehost.progress import Progress
+
+if TYPE_CHECKING:
+    from converters.disks.delta import Stretch
 
 STDOUT = "-"
 
@@ -225,6 +226,9 @@ def _name(source: str, into: DiskFormat, folder: Path) -> Path:
 def _delta(image: Image, manifest: Path | None) -> Iterator[Stretch] | None:
     if manifest is None:
         return None
+    from converters.disks.delta import changed_ranges
+    from converters.disks.manifest import Manifest
+
     return changed_ranges(image, Manifest(LocalFile(manifest)))
 
 

@@ -18,8 +18,6 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, NamedTuple
 
-import msgspec
-
 from converters.disks.output import Output
 from converters.disks.salvage import Lost
 
@@ -108,6 +106,8 @@ class Journal:
 
     def _records(self, file: BinaryIO) -> Iterator[tuple[Record | None, int]]:
         """Yield what the frames of this copy's journal say, none for the first, and their ends."""
+        import msgspec
+
         for number, (payload, end) in enumerate(_frames(file)):
             if number == 0 and payload != self._about.encode():
                 return
@@ -119,6 +119,8 @@ class Journal:
 
     def _note(self, outputs: Sequence[Output]) -> None:
         """Write down what is written without a gap, once it is on the disk."""
+        import msgspec
+
         if records := self._whole():
             for output in outputs:
                 os.fdatasync(output.fileno())

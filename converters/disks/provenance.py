@@ -6,7 +6,6 @@ import os
 
 from converters.disks.gate import Gate, names_beside
 from rehost.files import File
-from rehost.remote import RemoteFile
 
 
 class Noting:
@@ -36,5 +35,11 @@ def _about(file: File) -> tuple[object, ...]:
     places = file.stretches(0, min(file.size, 1)) or []
     found = [os.fstat(place.fd) for place in places]
     local = tuple((each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
-    version = file.version if isinstance(file, RemoteFile) else None
-    return (file.name, file.size, local, version)
+    return (file.name, file.size, local, None if local else _version(file))
+
+
+def _version(file: File) -> str | None:
+    """Return what a web server calls a file that lies there."""
+    from rehost.remote import RemoteFile
+
+    return file.version if isinstance(file, RemoteFile) else None
