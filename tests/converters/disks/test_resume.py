@@ -76,7 +76,8 @@ def test_a_copy_killed_at_any_moment_is_resumed_to_the_same_bytes(
     tmp_path: Path, kind: str, level: str
 ) -> None:
     source = mixed(tmp_path / "disk.raw", seed=7)
-    whole = tmp_path / f"whole.{kind}"
+    whole = tmp_path / "whole" / f"copy.{kind}"  # a VMDK holds its own name
+    whole.parent.mkdir()
     with driver(source, whole, kind, level, "no") as process:
         began = time.monotonic()
         assert process.wait() == 0
