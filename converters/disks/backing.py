@@ -15,6 +15,10 @@ from rehost.errors import DamagedInputError, RefusedError
 from rehost.files import File
 
 LONGEST_NAME = 1023
+QEMU_NAMES = {"vhd": "vpc"}
+"""What QEMU calls formats that have another name here."""
+
+OUR_NAMES = {theirs: ours for ours, theirs in QEMU_NAMES.items()}
 
 
 def backing_name(file: File, at: int, size: int, what: str) -> str:

@@ -5,6 +5,7 @@ Source: QEMU, "docs/interop/qcow2.txt", section "Header".
 
 from __future__ import annotations
 
+from converters.disks.backing import QEMU_NAMES
 from converters.disks.formats.qcow2 import MAGIC
 from converters.disks.formats.qcow2.bitmaps import EXTENSION
 from converters.disks.formats.qcow2.extensions import Extensions, Kind
@@ -81,7 +82,9 @@ def _features(settings: Settings, directory: Directory | None, kind: int, length
 def _extensions(settings: Settings, shape: Shape, directory: Directory | None) -> bytes:
     found = b""
     if shape.base:
-        found += _extension(Kind.BACKING_FORMAT, shape.base.format.encode())
+        found += _extension(
+            Kind.BACKING_FORMAT, QEMU_NAMES.get(shape.base.format, shape.base.format).encode()
+        )
     if settings.data_file:
         name = settings.data_file.encode("utf-8", "surrogateescape")
         found += _extension(Kind.DATA_FILE, name)

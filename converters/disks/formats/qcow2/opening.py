@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from converters.disks.backing import OUR_NAMES
 from converters.disks.formats.qcow2.encryption import unlock
 from converters.disks.formats.qcow2.extensions import Kind
 from converters.disks.formats.qcow2.header import Header
@@ -57,4 +58,5 @@ def _parent(file: File, header: Header, gate: Gate, access: Access) -> Image | N
             where=file.name,
             hint="A format is never guessed here; set it: qemu-img rebase -u -F FORMAT -b FILE.",
         )
-    return open_below(header.backing, gate, by=file.name, format=backing_format, access=access)
+    known = OUR_NAMES.get(backing_format, backing_format)
+    return open_below(header.backing, gate, by=file.name, format=known, access=access)
