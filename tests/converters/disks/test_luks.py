@@ -195,7 +195,7 @@ def test_a_second_key_slot_opens_it_too(container: Path) -> None:
     assert read(unlocked(container, "battery"), 0, SIZE) == content
 
 
-ROUNDS = "the LUKS header asks for {} rounds of hashing (between 1 and 50000000 make sense)"
+ROUNDS = "the LUKS header asks for {} rounds of hashing (between 1 and 100000000 make sense)"
 UNREAD = "is encrypted in a way that is not read ({} with 512 bits)"
 BAD = [
     (0, ">4s", b"LUCK", " at 0", "no LUKS header (found b'LUCK\\xba\\xbe')", 3),
@@ -233,6 +233,16 @@ def test_a_header_is_refused_in_these_words(
         open_image(file, FolderGate(Path()), format="luks", access=Access(None, PASSPHRASE))
     assert str(caught.value) == f"a.luks{where}: {said}"
     assert caught.value.exit_code == code
+
+
+def test_the_rounds_of_all_key_slots_are_bounded_together(container: Path) -> None:
+    content = bytearray(container.read_bytes())
+    struct.pack_into(">I", content, 164, 40_000_000)
+    for slot in range(2):
+        struct.pack_into(">I", content, 212 + 48 * slot, 40_000_000)
+    with pytest.raises(InteropError) as caught:
+        LuksHeader.read(Memory(bytes(content), "a.luks"))
+    assert str(caught.value) == f"a.luks at 0: {ROUNDS.format(120_000_000)}"
 
 
 def test_a_header_cut_short_is_damage(container: Path) -> None:
