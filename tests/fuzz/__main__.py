@@ -42,6 +42,8 @@ def main() -> int:
     if guided:
         with import_module(ATHERIS).instrument_imports(include=["converters", "rehost"]):
             targets = import_module("tests.fuzz.targets").TARGETS
+            # Formats are imported when they are first asked for; only here they are watched.
+            import_module("converters.disks.registry").formats()
     else:
         targets = import_module("tests.fuzz.targets").TARGETS
     with TemporaryDirectory(prefix="fuzz-") as folder:
