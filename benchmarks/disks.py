@@ -1,7 +1,7 @@
 """Disks converted: rehost against ``qemu-img convert`` with its best flags, and raw against ``cp``.
 
 ``python -m benchmarks.disks [--json FILE] [WORK...]``. The disk is an ext4 file system of 8 GiB
-with libraries of this computer in it, or (``mixed``) 1 GiB each of text, random bytes and zeros,
+with libraries of this computer in it, or (``mixed``) 256 MiB each of text, random bytes and zeros,
 interleaved. Which level is to be compared with QEMU's only one is in the names of the work; the
 table's last column says how much larger or smaller our file is. Both write to the page cache and
 do not wait for the disk.
@@ -23,7 +23,7 @@ from benchmarks.measure import Comparison, Contestant, as_json, compare, program
 
 TREE = Path(sysconfig.get_path("stdlib")).parent
 DISK_SIZE = 8 << 30
-MIXED = 1 << 30
+MIXED = 256 << 20
 QEMU = {"vhd": "vpc"}
 """What qemu-img calls a format, where it is not our name."""
 STREAM = ("-o", "subformat=streamOptimized")
