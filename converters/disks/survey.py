@@ -63,7 +63,8 @@ def facts_of(image: Image) -> dict[str, Any]:
     details = {
         name: value for name, value in facts.details.items() if name not in RESERVED | said.keys()
     }
-    return {**said, **details, "oddities": list(facts.oddities)}
+    # Asked again: what is odd about tables is found when they are walked.
+    return {**said, **details, "oddities": list(image.facts.oddities)}
 
 
 def held_by(image: Image) -> Held:
