@@ -1,7 +1,7 @@
 """XML inside disk images, when it may come from anyone.
 
 Expat reads it without network, entities or a tree; so memory stays bounded by what the caller
-keeps, and by depth and number of elements where a tree is asked for.
+keeps, and time by depth and number of elements.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ Heard = Callable[[str], None]
 def listen(content: bytes, where: str, *, start: Begun, end: Heard, text: Heard) -> None:
     """Call ``start`` and ``end`` with elements as they come, ``text`` with what is between."""
     parser = expat.ParserCreate()
-    depth = 0
+    depth = count = 0
 
     def begin(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
+        nonlocal depth, count
+        depth, count = depth + 1, count + 1
+        if count > MOST_ELEMENTS:
+            raise RefusedError(
+                f"the XML has too many elements (more than {MOST_ELEMENTS})", where=where
+            )
         if depth > DEEPEST:
             raise RefusedError(
                 f"the XML is nested too deeply (more than {DEEPEST} levels)", where=where
@@ -58,15 +62,8 @@ def listen(content: bytes, where: str, *, start: Begun, end: Heard, text: Heard)
 def tree(content: bytes, where: str) -> Element:
     """Return the root of a small document."""
     builder = TreeBuilder()
-    count = 0
 
     def begin(name: str, attributes: dict[str, str]) -> None:
-        nonlocal count
-        count += 1
-        if count > MOST_ELEMENTS:
-            raise RefusedError(
-                f"the XML has too many elements (more than {MOST_ELEMENTS})", where=where
-            )
         builder.start(name, attributes)
 
     def finish(name: str) -> None:

@@ -275,6 +275,11 @@ def test_entities_are_refused() -> None:
     )
 
 
+def test_elements_without_end_are_refused() -> None:
+    many = b"<plist>" + b"<a/>" * 3_000_000 + b"</plist>"
+    assert said(with_list(many)) == "a.dmg at 0: the XML has too many elements (more than 20000)"
+
+
 def test_a_resource_fork_that_is_none_is_damage() -> None:
     for fork in (b"\0", bytes(15), b"\0\0\1\0\0\0\1\0" + bytes(600), b"\xff" * 300):
         content = fork + koly(512, (0, 0), (0, len(fork)))
