@@ -5,23 +5,28 @@ What is left gives what it gave before, or an error; in little memory and time, 
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import struct
-from collections.abc import Iterator
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from converters.disks.gate import ClosedGate, Gate
-from converters.disks.image import read
+from converters.disks.image import Packed, read
 from converters.disks.registry import open_image
+from converters.disks.zstandard import compressor
 from rehost.errors import InteropError
-from rehost.files import File
+from rehost.files import File, LocalFile
 from tests.fuzz.attempts import OneGate
 from tests.fuzz.bounds import bounded
 from tests.fuzz.targets import TARGETS
-from tests.support import vdis, vhds, vhdxs, vmdks
+from tests.support import dmgs, vdis, vhds, vhdxs, vmdks
 from tests.support.attacks import qcow, qcow2, qed
-from tests.support.images import KIB, MIB
+from tests.support.images import KIB, MIB, run
 from tests.support.models import Memory
 
 SECONDS = 120
@@ -218,3 +223,78 @@ def test_a_closed_gate_opens_no_image_below() -> None:
         with pytest.raises(InteropError) as caught:
             open_image(Memory(first, f"a.{name}"), ClosedGate())
         assert caught.value.exit_code in {3, 6}
+
+
+BOMB = 300 * MIB
+LONG_WORDS = "it does not unpack to 1024 bytes or fewer"
+
+
+def packed_dmg(kind: int, packed: bytes) -> bytes:
+    """Return a DMG of two sectors with one chunk."""
+    listing = dmgs.listed([dmgs.mish(0, [dmgs.Chunk(kind, 2, packed)], 0)])
+    end = dmgs.koly(1024, (0, len(packed)), listing=(len(packed), len(listing)))
+    return packed + listing + end
+
+
+BOMBS: dict[str, tuple[int, Callable[[], bytes]]] = {
+    "deflate": (dmgs.ZLIB, lambda: zlib.compress(bytes(BOMB), 9)),
+    "bzip2": (dmgs.BZIP2, lambda: bz2.compress(bytes(BOMB // 8), 9)),
+    "xz": (dmgs.LZMA, lambda: lzma.compress(bytes(BOMB // 4), preset=1)),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_before_it_costs_memory(name: str) -> None:
+    kind, made = BOMBS[name]
+    packed = made()
+    content = packed_dmg(kind, packed)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InteropError) as caught, bounded():
+            read(open_image(Memory(content, "bomb.dmg"), ClosedGate()), 0, 1024)
+        assert tracemalloc.get_traced_memory()[1] < 16 * MIB
+    finally:
+        tracemalloc.stop()
+    words = f"is larger than it can be ({len(packed)} bytes for 1024)"
+    if name == "bzip2":  # small enough to be tried
+        words = f"is damaged ({LONG_WORDS})"
+    said = f"bomb.dmg at 0: a compressed block {words}"
+    assert (str(caught.value), caught.value.exit_code) == (said, 3)
+
+
+def test_an_xz_stream_that_asks_for_a_large_dictionary_is_refused() -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}]
+    header = bytearray(lzma.compress(bytes(1024), filters=[{**filters[0], "dict_size": 1 << 20}]))
+    at = header.index(b"\x21\x01") + 2
+    header[at] = 36  # 2**30 bytes
+    begin, length = 12, (header[12] + 1) * 4
+    sum_at = begin + length - 4
+    header[sum_at : sum_at + 4] = zlib.crc32(header[begin:sum_at]).to_bytes(4, "little")
+    image = open_image(Memory(packed_dmg(dmgs.LZMA, bytes(header)), "bomb.dmg"), ClosedGate())
+    with pytest.raises(InteropError) as caught, bounded():
+        read(image, 0, 1024)
+    words = "a compressed block is damaged (it is no sound xz stream)"
+    assert str(caught.value) == f"bomb.dmg at 0: {words}"
+
+
+def test_a_zstd_bomb_in_a_cluster_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plain.raw").write_bytes(b"zstandard" * 7000)
+    path = tmp_path / "bomb.qcow2"
+    options = ("-o", "compression_type=zstd")
+    run("qemu-img", "convert", "-c", "-O", "qcow2", *options, tmp_path / "plain.raw", path)
+    source = next(iter(open_image(LocalFile(path), ClosedGate()).runs(0, 512))).source
+    assert isinstance(source, Packed)
+    bomb = compressor(1)(memoryview(bytes(BOMB // 2)))
+    content = bytearray(path.read_bytes())
+    content[source.offset : source.offset + len(bomb)] = bomb
+    content += bytes(2 * MIB)
+    # The cluster may take as many sectors as the entry can say.
+    for at in range(0, len(content) - 8, 8):
+        [entry] = struct.unpack_from(">Q", content, at)
+        if entry >> 62 == 1 and entry & ((1 << 54) - 1) == source.offset:
+            struct.pack_into(">Q", content, at, entry | 0xFF << 54)
+    image = open_image(Memory(bytes(content), "bomb.qcow2"), ClosedGate())
+    with pytest.raises(InteropError) as caught, bounded():
+        read(image, 0, 512)
+    words = "a compressed block is damaged (it does not unpack to 65536 bytes or fewer)"
+    assert str(caught.value) == f"bomb.qcow2 at {source.offset}: {words}"
