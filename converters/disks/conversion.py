@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from converters.disks.bitmaps import bitmaps_of, dropped
 from converters.disks.image import Image
 from converters.disks.locate import access_of, located
+from converters.disks.noting import NotingGate
 from converters.disks.options import check
-from converters.disks.provenance import Noting
+from converters.disks.provenance import about
 from converters.disks.registry import (
     Access,
     Base,
@@ -193,10 +194,10 @@ def _order(
 
 def _open(source: str, named: str | None, access: Access) -> _Opened:
     found = located(source)
-    gate = Noting(found.gate, found.file)
+    gate = NotingGate(found.gate)
     known = format_named(named) if named else format_of(found.file)
     image = open_image(found.file, gate, format=known.name, access=access)
-    return _Opened(image, known, gate.about)
+    return _Opened(image, known, about([found.file, *gate.files]))
 
 
 def _format(opened: _Opened, dest: str | None, asked: Mapping[str, Any]) -> DiskFormat:

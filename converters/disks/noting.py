@@ -29,6 +29,11 @@ class NotingGate:
         """Return the files that an image named, in order."""
         return list(self._named.get(by, {}).values())
 
+    @property
+    def files(self) -> list[File]:
+        """Every file that any image named."""
+        return [file for named in self._named.values() for file in named.values()]
+
     def below(self, by: str, image: Image) -> File | None:
         """Return which of the files an image named is ``image``, the one below it.
 

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
-from converters.disks.gate import Gate, names_beside
-from rehost.files import File
+from rehost.files import File, Window
 
 
-class Noting:
-    """A gate that remembers what it opened."""
-
-    def __init__(self, inner: Gate, first: File) -> None:
-        self.files = [first]
-        self._inner = inner
-
-    def open(self, name: str, *, by: str) -> File:
-        """Ask the gate around."""
-        file = self._inner.open(name, by=by)
-        self.files.append(file)
-        return file
-
-    def beside(self, by: str) -> list[str]:
-        """Ask the gate around."""
-        return names_beside(self._inner, by=by)
-
-    @property
-    def about(self) -> str:
-        """What tells these files from others, and from themselves after a change."""
-        return repr([_about(file) for file in self.files])
+def about(files: Iterable[File]) -> str:
+    """Return what tells files from others, and from themselves after a change."""
+    return repr([_about(file) for file in files])
 
 
 def _about(file: File) -> tuple[object, ...]:
@@ -39,7 +21,9 @@ def _about(file: File) -> tuple[object, ...]:
 
 
 def _version(file: File) -> str | None:
-    """Return what a web server calls a file that lies there."""
+    """Return what a web server calls a file that lies there, itself or as a member of another."""
     from rehost.remote import RemoteFile
 
+    while isinstance(file, Window):
+        file = file.inner
     return file.version if isinstance(file, RemoteFile) else None
