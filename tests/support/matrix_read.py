@@ -28,7 +28,7 @@ SIZES = {
     "1 sector": 512,
     "777 sectors": 777 * 512,
     "4 MiB": 4 * MIB,
-    "33 MiB - 512": 33 * MIB - 512,
+    "17 MiB - 512": 17 * MIB - 512,
 }
 OURS = {"vpc": "vhd"}
 POWERS = tuple(str(1 << bits) for bits in range(9, 22))
