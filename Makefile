@@ -35,8 +35,8 @@ lint: setup ## style and its formatting
 types: setup ## static types
 	$(BIN)/mypy
 
-check: setup ## the tests alone; TESTS="-k word" picks some
-	$(BIN)/pytest $(TESTS)
+check: setup ## the tests alone, on all processors; TESTS="-k word" picks some
+	$(BIN)/pytest -n auto --dist loadfile $(TESTS)
 
 fuzz: setup ## fuzz every parser, SECONDS=600 each; TARGETS="qcow2 vhd" picks some
 	@failed=; for target in $(TARGETS); do \
