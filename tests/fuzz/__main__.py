@@ -14,6 +14,7 @@ import traceback
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import walk_packages
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -42,8 +43,9 @@ def main() -> int:
     if guided:
         with import_module(ATHERIS).instrument_imports(include=["converters", "rehost"]):
             targets = import_module("tests.fuzz.targets").TARGETS
-            # Formats are imported when they are first asked for; only here they are watched.
-            import_module("converters.disks.registry").formats()
+            # Most is imported when it is first needed; only what is imported here is watched.
+            for module in walk_packages([str(ROOT / "converters" / "disks")], "converters.disks."):
+                import_module(module.name)
     else:
         targets = import_module("tests.fuzz.targets").TARGETS
     with TemporaryDirectory(prefix="fuzz-") as folder:

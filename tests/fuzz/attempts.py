@@ -59,17 +59,18 @@ def refusal() -> Iterator[None]:
         printable(f"{error} {error.hint}").encode()
 
 
-def disk(name: str, *, wrap: bytes | None = None, passphrase: str | None = None) -> Attempt:
+def disk(name: str, *, wrap: bytes | None = None, below: bytes | None = None) -> Attempt:
     """Return an attempt at a disk format.
 
-    With ``wrap``, the input is the file that the descriptor ``wrap`` names; without, any name the
-    input says leads to itself once more, as a file of another name.
+    With ``wrap``, the input is the file that the descriptor ``wrap`` names. Without, any name the
+    input says leads to a file of the bytes ``below``, or else to itself under another name.
     """
-    access = Access(passphrase=passphrase)
+    access = Access()
 
     def attempt(content: bytes) -> None:
         if wrap is None:
-            tried(Memory(content, NAME), OneGate(content), name, access)
+            gate = OneGate(content if below is None else below)
+            tried(Memory(content, NAME), gate, name, access)
             tried(Memory(content, NAME), ClosedGate(), name, access)
         else:
             tried(Memory(wrap, "descriptor"), OneGate(content), name, access)

@@ -46,6 +46,11 @@ def _is_repaired(content: bytes) -> bool:
     return zlib.crc32(content) % HARMLESS > 0
 
 
+def _over(format_name: str) -> Attempt:
+    """Return an attempt at documents, which name files of a MiB."""
+    return attempts.disk(format_name, below=bytes(1 << 20))
+
+
 def _by_qemu(folder: Path, format_name: str, *kinds: str, base: bool = False) -> list[bytes]:
     """Return images that qemu-img makes with these options, each with some content."""
     found = []
@@ -150,7 +155,7 @@ def vmdk_descriptor(folder: Path) -> Ready:
         vmdks.descriptor("fullDevice", r'RW 64 FLAT "\\.\PhysicalDrive0" 0'),
         'encoding="windows-1252"\nddb.geometry.heads = "16"\nddb.longContentID = "0123"\n',
     ]
-    return Ready(["\n".join(texts).encode(), *map(str.encode, texts)], attempts.disk("vmdk"))
+    return Ready(["\n".join(texts).encode(), *map(str.encode, texts)], _over("vmdk"))
 
 
 def vhd(folder: Path) -> Ready:
@@ -226,7 +231,7 @@ def parallels_descriptor(folder: Path) -> Ready:
     plain = hdds.described(64, [hdds.Storage(0, 64, [hdds.Image(hdds.TOP, "a", "Plain")])])
     declared = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///x">]>'
     entity = text.replace("<Parallels", f"{declared}<Parallels", 1)
-    return Ready([each.encode() for each in (plain, text, entity)], attempts.disk("parallels"))
+    return Ready([each.encode() for each in (plain, text, entity)], _over("parallels"))
 
 
 def xva(folder: Path) -> Ready:

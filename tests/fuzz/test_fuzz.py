@@ -15,7 +15,7 @@ from tests.fuzz import bounds
 from tests.fuzz.bounds import TooSlowError, bounded
 from tests.fuzz.targets import TARGETS, Ready
 
-SHORT = "1.5"
+SHORT = "1"
 FAILED = sorted(path for path in fuzz.FAILED.rglob("*") if path.is_file())
 
 
