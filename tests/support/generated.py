@@ -98,11 +98,20 @@ def disk_schemas() -> dict[str, dict[str, Any]]:
     kind = {"enum": ["stored", "packed", "zero"]}
     stretch = _object({"start": COUNT, "length": COUNT, "kind": kind, **place})
     mapped = {"path": TEXT, "stretches": _list(stretch)}
+    stretches = _list(_object({"start": COUNT, "length": COUNT}))
     compared = {
         "identical": BOOLEAN,
         "sizes": _list(COUNT),
         "first_difference": _or_null(COUNT),
-        "changed": _list(_object({"start": COUNT, "length": COUNT})),
+        "changed": stretches,
+    }
+    converted = {
+        "source": TEXT,
+        "dest": TEXT,
+        "format": TEXT,
+        "virtual_size": COUNT,
+        "unreadable": stretches,
+        "dropped_bitmaps": TEXTS,
     }
     said = "What `rehost disk {} --json` prints; sizes and offsets in bytes"
     return {
@@ -111,6 +120,9 @@ def disk_schemas() -> dict[str, dict[str, Any]]:
             said.format("info"), {"path": TEXT, "chain": _list(layer)}, {}
         ),
         "disk-map.schema.json": _document(said.format("map"), mapped, {}),
+        "disk-convert.schema.json": _document(
+            said.format("convert"), {"disks": _list(_object(converted))}, {}
+        ),
         "disk-compare.schema.json": _document(
             said.format("compare"), compared, {}, required=["identical", "sizes"]
         ),

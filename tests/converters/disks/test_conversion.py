@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from random import Random
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from converters.disks.copy import Care, fill
@@ -21,6 +22,7 @@ from converters.disks.salvage import Lost, Salvage
 from rehost.errors import TransferError
 from rehost.files import LocalFile, Stretch
 from rehost.outputs import STAGING
+from tests.support.generated import ROOT
 from tests.support.images import (
     KIB,
     MIB,
@@ -212,6 +214,8 @@ def test_a_snapshot_is_converted(tmp_path: Path) -> None:
 def test_json_says_what_was_done(tmp_path: Path, raw: Path) -> None:
     out = tmp_path / "out.qcow2"
     said = rehost("disk", "convert", raw, out, "--json")
+    schema = json.loads((ROOT / "schemas" / "disk-convert.schema.json").read_text())
+    jsonschema.validate(json.loads(said.out), schema)
     assert json.loads(said.out) == {
         "schema_version": 1,
         "disks": [
