@@ -167,7 +167,10 @@ def libyal_reads(case: Case) -> bool:
 
 
 class Disks:
-    """Raw disks with data at the beginning, at the end and in between, one of each size."""
+    """Raw disks with data at the beginning, at the end and in between, one of each size.
+
+    Any thread may ask; two that make the same one make the same bytes.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -177,7 +180,7 @@ class Disks:
         """Return the disk of a size, zeros behind it up to another one."""
         path = self._folder / f"{size}-{rounded}.raw"
         if not path.exists():
-            partial = path.with_suffix(f".{id(object())}")
+            partial = path.with_suffix(f".{get_ident()}")
             with partial.open("wb") as file:
                 file.truncate(rounded)
                 for start, content in stretches(size):

@@ -228,10 +228,12 @@ def test_qcowinfo_knows_the_disk(tmp_path: Path) -> None:
 
 def test_the_command_line_passes_the_level_on(tmp_path: Path) -> None:
     plain = mixed_disk(tmp_path / "plain.raw", MIB, seed=70)
+    folder = tmp_path / "ours"
+    folder.mkdir()
     for name, level in (("a.qcow2", Level.BEST), ("a.vmdk", Level.FAST), ("b.qcow2", Level.NONE)):
         said = rehost("disk", "convert", plain, tmp_path / name, "--compress", level)
         assert (said.code, said.err) == (0, "")
-        expected = ours(opened(plain), tmp_path / f"ours-{name}", Path(name).suffix[1:], level)
+        expected = ours(opened(plain), folder / name, Path(name).suffix[1:], level)
         assert (tmp_path / name).read_bytes() == expected.read_bytes()
     said = rehost("disk", "convert", plain, tmp_path / "c.raw", "--compress", "fast")
     assert said.code == 2

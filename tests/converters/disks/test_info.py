@@ -80,7 +80,8 @@ def test_a_member_of_an_archive_has_no_place_of_its_own(tmp_path: Path) -> None:
     assert file["name"].endswith("disk.vmdk")
 
 
-def test_people_read_sizes_lists_and_dashes(chain: Path) -> None:
+def test_people_read_sizes_lists_and_dashes(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
     lines = rehost("disk", "info", chain).out.splitlines()
     rows = {" ".join(line.split()) for line in lines}
     assert lines[0] == str(chain)
