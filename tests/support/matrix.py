@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from threading import get_ident
 
 from converters.disks.compare import first_difference
 from converters.disks.copy import refuse_unwritable
