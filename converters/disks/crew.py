@@ -1,10 +1,9 @@
 """Working through items on all cores, with one step that keeps their order.
 
 Each thread takes the next item and prepares it. Whoever prepared the item whose turn it is settles
-it, which happens one at a time and in order, and then runs what settling returned, which may happen
-at the same time as anything else. So what a thread prepared stays in its own cache until it is
-written, no thread waits for another unless ``DEPTH`` items for each are under way, and nobody
-passes data on.
+it, and then runs what settling returned; both happen one at a time and in order, on whichever
+thread is there. So what a thread prepared mostly stays in its own cache until it is written, and no
+thread waits for another unless ``DEPTH`` items for each are under way.
 """
 
 from __future__ import annotations
@@ -116,6 +115,8 @@ class _Crew(Generic[Item, Prepared]):
         self._room = Semaphore(threads * DEPTH)
         self._ready: dict[int, tuple[Item, Prepared]] = {}
         self._turn = 0
+        self._finishing = Lock()
+        self._unfinished: deque[Finish] = deque()
         self._stopped = False
 
     def work(self, ended: SimpleQueue[Failure | None]) -> None:
@@ -150,8 +151,22 @@ class _Crew(Generic[Item, Prepared]):
             with self._settling:
                 if self._stopped or self._turn not in self._ready:
                     return
-                finish = self._settle(*self._ready.pop(self._turn))
+                self._unfinished.append(self._settle(*self._ready.pop(self._turn)))
                 self._turn += 1
-            finish()
-            del finish
-            self._room.release()
+            self._finish()
+
+    def _finish(self) -> None:
+        """Finish what is settled, unless another thread is at it, which then does this, too.
+
+        Two threads that write to one file wait for each other in the kernel, spinning: that takes
+        from the one that writes what it needs to copy.
+        """
+        while self._unfinished and self._finishing.acquire(blocking=False):
+            try:
+                while self._unfinished and not self._stopped:
+                    self._unfinished.popleft()()
+                    self._room.release()
+            finally:
+                self._finishing.release()
+            if self._stopped:
+                return
