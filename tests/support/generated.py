@@ -26,6 +26,7 @@ TEXT = {"type": "string"}
 TEXTS = {"type": "array", "items": TEXT}
 COUNT = {"type": "integer", "minimum": 0}
 BOOLEAN = {"type": "boolean"}
+SAID = "What `rehost disk {} --json` prints; sizes and offsets in bytes"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -98,6 +99,18 @@ def disk_schemas() -> dict[str, dict[str, Any]]:
     kind = {"enum": ["stored", "packed", "zero"]}
     stretch = _object({"start": COUNT, "length": COUNT, "kind": kind, **place})
     mapped = {"path": TEXT, "stretches": _list(stretch)}
+    return {
+        "disk-check.schema.json": _document(SAID.format("check"), checked, parts),
+        "disk-info.schema.json": _document(
+            SAID.format("info"), {"path": TEXT, "chain": _list(layer)}, {}
+        ),
+        "disk-map.schema.json": _document(SAID.format("map"), mapped, {}),
+        **_content_schemas(),
+    }
+
+
+def _content_schemas() -> dict[str, dict[str, Any]]:
+    """Return the schemas of the commands that go through a disk's content."""
     stretches = _list(_object({"start": COUNT, "length": COUNT}))
     compared = {
         "identical": BOOLEAN,
@@ -113,18 +126,12 @@ def disk_schemas() -> dict[str, dict[str, Any]]:
         "unreadable": stretches,
         "dropped_bitmaps": TEXTS,
     }
-    said = "What `rehost disk {} --json` prints; sizes and offsets in bytes"
     return {
-        "disk-check.schema.json": _document(said.format("check"), checked, parts),
-        "disk-info.schema.json": _document(
-            said.format("info"), {"path": TEXT, "chain": _list(layer)}, {}
-        ),
-        "disk-map.schema.json": _document(said.format("map"), mapped, {}),
         "disk-convert.schema.json": _document(
-            said.format("convert"), {"disks": _list(_object(converted))}, {}
+            SAID.format("convert"), {"disks": _list(_object(converted))}, {}
         ),
         "disk-compare.schema.json": _document(
-            said.format("compare"), compared, {}, required=["identical", "sizes"]
+            SAID.format("compare"), compared, {}, required=["identical", "sizes"]
         ),
     }
 
