@@ -6,6 +6,7 @@ grain lies, in nothing else. Tables are read many at a time and looked through a
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -137,7 +138,7 @@ class Pieces(NamedTuple):
     sources: Iterable[Source]
 
 
-class GrainedExtent:
+class GrainedExtent(ABC):
     """A stretch of the disk in grains; what a grain's entry means is for each kind to say.
 
     ``absent`` is what the guest reads where nothing is stored.
@@ -177,9 +178,9 @@ class GrainedExtent:
         numbers = np.flatnonzero(entries)
         return Grains(numbers, self.places(entries[numbers]))
 
+    @abstractmethod
     def places(self, entries: Entries) -> Positions:
         """Return where the grains of these entries lie, all checked; none of them is 0."""
-        raise NotImplementedError
 
     def pieces(self, begin: int, grains: Grains) -> Pieces:
         """Return where grains lie whose numbers count from ``begin`` of the disk."""
