@@ -22,21 +22,45 @@ Check = Callable[[Package], Iterator[tuple[Location, str]]]
 
 
 class Needs(Enum):
-    """How much of a package a rule looks at."""
+    """How much of a package a rule looks at: its descriptor, its other files, or into its disks."""
 
     DESCRIPTOR = "descriptor"
     FILES = "files"
+    DISKS = "disks"
+
+
+class Basis(Enum):
+    """What a requirement rests on, as its explanation says it.
+
+    ``TEXT`` was read in the standard, ``SCHEMA`` in its schemas, ``CODE`` where a program quotes
+    it; the wording of what is ``UNCONFIRMED`` could not be read; ``OWN`` is no requirement of the
+    standard but custom, safety or experience with importers.
+    """
+
+    TEXT = "read in the text of the standard"
+    SCHEMA = "read in the schemas of the standard"
+    CODE = "quoted from the standard by others"
+    UNCONFIRMED = "the wording of the standard could not be confirmed"
+    OWN = "custom or safety, not the standard"
+
+
+EVERY_VERSION = frozenset(("1", "2"))
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One requirement. ``clause`` is where DSP0243 has it; some rest on custom or safety alone."""
+    """One requirement. ``clause`` is where DSP0243 has it; some rest on custom or safety alone.
+
+    ``versions`` are the major versions it holds for, as the envelope's namespace gives them.
+    """
 
     id: str
     clause: str
     severity: Severity
     check: Check
     needs: Needs
+    basis: Basis
+    versions: frozenset[str]
 
     @property
     def explanation(self) -> str:
@@ -51,7 +75,9 @@ class Rule:
         return line[:1].upper() + line[1:]
 
     def findings(self, package: Package) -> Iterator[Finding]:
-        """Yield what the rule finds wrong with a package."""
+        """Yield what the rule finds wrong with a package, if it holds for its version."""
+        if package.envelope.version not in self.versions:
+            return
         for location, message in self.check(package):
             yield Finding(self.id, self.severity, message, location, self.fix)
 
@@ -62,11 +88,13 @@ def rule(
     clause: str,
     severity: Severity = Severity.ERROR,
     needs: Needs = Needs.DESCRIPTOR,
+    basis: Basis = Basis.TEXT,
+    versions: frozenset[str] = EVERY_VERSION,
 ) -> Callable[[Check], Rule]:
     """Make a rule of a check."""
 
     def declare(check: Check) -> Rule:
-        return Rule(identifier, clause, severity, check, needs)
+        return Rule(identifier, clause, severity, check, needs, basis, versions)
 
     return declare
 

@@ -31,13 +31,20 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong with an input, in the words of the rule that found it."""
+    """One thing that is wrong with an input, in the words of the rule that found it.
+
+    Where it is wrong for one importer only, ``target`` names that, ``quote`` is what it says itself
+    and ``source`` is where that is known from.
+    """
 
     rule: str
     severity: Severity
     message: str
     location: Location
     hint: str = ""
+    target: str = ""
+    quote: str = ""
+    source: str = ""
 
 
 class LossKind(StrEnum):
