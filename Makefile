@@ -44,7 +44,7 @@ fuzz: setup ## fuzz every parser, SECONDS=600 each; TARGETS="qcow2 vhd" picks so
 		$(BIN)/python -m tests.fuzz $$target --seconds $(SECONDS) || failed="$$failed $$target"; \
 	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
-generate: setup ## renew what is generated from the code: JSON schemas, the README's matrix
+generate: setup ## renew what is generated from the code: JSON schemas, the README's matrix, the rules' pages
 	$(BIN)/python -m tests.support.generated
 
 clean: ## remove what was built: appliances, the demo, the environment

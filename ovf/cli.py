@@ -1,11 +1,14 @@
-"""The command of this package: ``rehost validate``."""
+"""The commands of this package: ``rehost validate``, and ``rehost ovf`` with its own."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import click
 
+from ovf import commands
 from rehost.console.output import json_text, say
 from rehost.report import Finding, Severity
 
@@ -89,3 +92,24 @@ def _count(findings: list[Finding]) -> str:
         f"{count} {words[severity]}{'' if count == 1 else 's'}"
         for severity, count in counted.items()
     )
+
+
+class Ovf(click.Group):
+    """A group whose commands are the modules of ``ovf.commands``, loaded when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the modules."""
+        del ctx
+        return sorted(module.name for module in iter_modules(commands.__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = import_module(f"ovf.commands.{cmd_name}").COMMAND
+        return command
+
+
+@click.group(cls=Ovf)
+def ovf() -> None:
+    """Look up the rules of OVF packages, and work on packages."""

@@ -1,4 +1,4 @@
-"""What is generated from the code: the JSON schemas, and the matrix in the README.
+"""What is generated from the code: JSON schemas, the README's matrix, the pages of the rules.
 
 ``python -m tests.support.generated`` writes them; a test compares them with what it would write.
 """
@@ -14,12 +14,14 @@ import msgspec
 
 from converters.disks.checking import Lost, Problem, Usage
 from converters.matrix import matrix_markdown
+from ovf.explain import pages
 from rehost.console.output import SCHEMA_VERSION
 from rehost.machine import Machine
 from rehost.report import Finding, Loss
 from rehost.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
+RULES = ROOT / "docs" / "rules"
 BEGIN, END = "<!-- matrix: generated, see CONTRIBUTING.md -->", "<!-- end of matrix -->"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 TEXT = {"type": "string"}
@@ -172,13 +174,27 @@ def _or_null(item: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [item, {"type": "null"}]}
 
 
+def generated() -> dict[Path, str]:
+    """Return the text of every file that is generated, or that has a generated part."""
+    readme_file = ROOT / "README.md"
+    return {
+        **{
+            ROOT / "schemas" / name: json.dumps(schema, indent=2) + "\n"
+            for name, schema in schemas().items()
+        },
+        **{RULES / name: text for name, text in pages().items()},
+        readme_file: readme(readme_file.read_text(encoding="utf-8")),
+    }
+
+
 def main() -> None:
-    """Write everything that is generated."""
-    for name, schema in schemas().items():
-        text = json.dumps(schema, indent=2) + "\n"
-        (ROOT / "schemas" / name).write_text(text, encoding="utf-8")
-    path = ROOT / "README.md"
-    path.write_text(readme(path.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write everything that is generated, and remove pages of rules there no longer are."""
+    texts = generated()
+    RULES.mkdir(parents=True, exist_ok=True)
+    for stale in set(RULES.glob("*.md")) - texts.keys():
+        stale.unlink()
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

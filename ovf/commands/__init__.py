@@ -1,0 +1,1 @@
+"""The commands below ``rehost ovf``: one module each, whose COMMAND it is."""

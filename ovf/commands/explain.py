@@ -1,0 +1,28 @@
+"""``rehost ovf explain``: what a rule demands, why, and what to do."""
+
+from __future__ import annotations
+
+import click
+
+from rehost.console.output import emit_json, say
+
+
+@click.command()
+@click.argument("names", metavar="[ID|PREFIX]...", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(names: tuple[str, ...], *, as_json: bool) -> None:
+    """Explain rules: what each demands, and why.
+
+    Tells of the rule ID, or of all whose ids begin with PREFIX; without either it lists all.
+    """
+    from ovf.explain import chosen, described, explained, listed
+    from ovf.rule import all_rules
+
+    rules = chosen(names) if names else all_rules()
+    if as_json:
+        emit_json({"rules": [described(rule) for rule in rules]})
+    else:
+        say("\n\n".join(map(explained, rules)) if names else listed(rules))
+
+
+COMMAND = explain
