@@ -20,6 +20,7 @@ from lxml import etree
 
 from ovf import units
 from ovf.parse import parse
+from ovf.views import Views
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.report import Location
 from rehost.tracked import line_of, local_name, summary
@@ -77,10 +78,11 @@ class Network:
     at: Location
 
 
-class Envelope:
+class Envelope(Views):
     """A parsed descriptor. ``file`` is its name, ``label`` what messages call it."""
 
     def __init__(self, root: etree._Element, *, file: str, label: str) -> None:
+        super().__init__()
         self.root = root
         self.file = file
         self.label = label

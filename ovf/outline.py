@@ -39,21 +39,27 @@ class WrittenItem:
         return f"{local_name(str(self.element.tag))} '{summary(name)}'"
 
 
-def hardware_sections(envelope: Envelope) -> Iterator[list[WrittenItem]]:
-    """Yield the items of every hardware section of every virtual system."""
-    for system in envelope.systems:
-        for section in envelope.children(system, "VirtualHardwareSection"):
-            yield [
-                _written(child, envelope)
-                for child in section.iterchildren(etree.Element)
-                if local_name(str(child.tag)) in ITEMS
-            ]
+def hardware_sections(envelope: Envelope) -> tuple[tuple[WrittenItem, ...], ...]:
+    """Return the items of every hardware section of every virtual system."""
+    return envelope.once(_hardware_sections)
 
 
 def items(envelope: Envelope) -> Iterator[WrittenItem]:
     """Yield every item of the package."""
     for section in hardware_sections(envelope):
         yield from section
+
+
+def _hardware_sections(envelope: Envelope) -> tuple[tuple[WrittenItem, ...], ...]:
+    return tuple(
+        tuple(
+            _written(child, envelope)
+            for child in section.iterchildren(etree.Element)
+            if local_name(str(child.tag)) in ITEMS
+        )
+        for system in envelope.systems
+        for section in envelope.children(system, "VirtualHardwareSection")
+    )
 
 
 def _written(element: etree._Element, envelope: Envelope) -> WrittenItem:

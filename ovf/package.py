@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 from ovf.envelope import Envelope, Reference, number
 from ovf.parse import LARGEST
 from ovf.storage import STAY_BESIDE, Folder, InArchive, Storage
+from ovf.views import Views
 from rehost.archive import Archive, looks_like_tar, read_archive
 from rehost.errors import (
     DamagedInputError,
@@ -50,10 +51,11 @@ class Descriptor:
     content: bytes
 
 
-class Package:
+class Package(Views):
     """An OVF package that is open for reading."""
 
     def __init__(self, path: Path, storage: Storage, descriptor: Descriptor) -> None:
+        super().__init__()
         self.path = path
         self.descriptor = descriptor
         self._storage = storage

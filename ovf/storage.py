@@ -6,6 +6,7 @@ B), which the archivers of macOS add for its file attributes, are opened by name
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -42,7 +43,8 @@ class Folder:
     def names(self) -> tuple[str, ...]:
         """Return the files in the folder itself; those below are found by their names."""
         try:
-            return tuple(sorted(path.name for path in self._folder.iterdir() if _listed(path)))
+            with os.scandir(self._folder) as entries:
+                return tuple(sorted(entry.name for entry in entries if _listed(entry)))
         except OSError as error:
             raise EnvironmentFailureError(
                 f"cannot be read ({error.strerror})", where=str(self._folder)
@@ -106,5 +108,5 @@ class InArchive:
         return InArchive(Archive(again, self.archive.members, self.archive.ended))
 
 
-def _listed(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink() and not is_apple_double(path.name)
+def _listed(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False) and not is_apple_double(entry.name)

@@ -8,14 +8,14 @@ from ovf.manifest import Manifest, coverage, differences, read_manifest
 from ovf.package import Package
 from ovf.rule import Needs, rule
 from rehost.errors import DamagedInputError
-from rehost.report import Location, Severity
+from rehost.report import Finding, Location, Severity
 
 Found = Iterator[tuple[Location, str]]
 
 
 def _readable(package: Package) -> Manifest | None:
     try:
-        return read_manifest(package)
+        return package.once(read_manifest)
     except DamagedInputError:
         return None
 
@@ -28,10 +28,14 @@ def _written(package: Package, identifier: str) -> Found:
 
 
 def _listed(package: Package, identifier: str) -> Found:
-    manifest = _readable(package)
-    for finding in coverage(package, manifest) if manifest else ():
+    for finding in package.once(_coverage):
         if finding.rule == identifier:
             yield finding.location, finding.message
+
+
+def _coverage(package: Package) -> list[Finding]:
+    manifest = _readable(package)
+    return coverage(package, manifest) if manifest else []
 
 
 @rule("MAN-001", clause="5.1", needs=Needs.FILES)
@@ -43,7 +47,7 @@ def lines_can_be_read(package: Package) -> Found:
     Fix: write the manifest again.
     """
     try:
-        read_manifest(package)
+        package.once(read_manifest)
     except DamagedInputError as error:
         yield Location(error.where), error.what
 
