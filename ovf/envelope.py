@@ -4,9 +4,9 @@ Spec: DSP0243 clauses 7 (envelope, references, content, extensibility), 9.1 (dis
 and 10 (internationalization). The views keep the text as it is written, so that a rule can
 judge it; the functions that turn it into numbers raise with file and line.
 
-OVF 1.0, 1.1 and 2.x are read. Two dialects that use the name but share neither namespace nor
-structure, OVF 0.9 and oVirt's, are told apart and refused by name; so is the draft of OVF 1.0,
-which has the namespace but types its sections by ``xsi:type``.
+OVF 1.0, 1.1 and 2.x are read; dialects that ``ovf.dialects`` knows are turned into 1.x first. A
+dialect that uses the name but shares neither namespace nor structure, oVirt's, is told apart and
+refused by name.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from functools import cached_property
 from lxml import etree
 
 from ovf import units
+from ovf.dialect import standardised
 from ovf.parse import parse
 from ovf.views import Views
 from rehost.errors import DamagedInputError, UnsupportedInputError
@@ -29,10 +30,8 @@ VERSIONS = {
     "http://schemas.dmtf.org/ovf/envelope/1": "1",
     "http://schemas.dmtf.org/ovf/envelope/2": "2",
 }
-OVF_09 = "http://www.vmware.com/schema/ovf/1/envelope"
 OVIRT = "http://schemas.dmtf.org/ovf/envelope/1/"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 VMW = "http://www.vmware.com/schema/ovf"
 VBOX = "http://www.virtualbox.org/ovf/machine"
 PROPERTY_MACRO = re.compile(r"\$\{([^{}]+)\}")
@@ -79,22 +78,30 @@ class Network:
 
 
 class Envelope(Views):
-    """A parsed descriptor. ``file`` is its name, ``label`` what messages call it."""
+    """A parsed descriptor. ``file`` is its name, ``label`` what messages call it.
 
-    def __init__(self, root: etree._Element, *, file: str, label: str) -> None:
+    ``version`` is the standard's major version it is read as; ``dialect`` is what it was written
+    in, where that was none of the standard's ("OVF 0.9").
+    """
+
+    def __init__(
+        self, root: etree._Element, *, file: str, label: str, dialect: str | None = None
+    ) -> None:
         super().__init__()
         self.root = root
         self.file = file
         self.label = label
+        self.dialect = dialect
         self.namespace = etree.QName(root).namespace or ""
         self.version = VERSIONS.get(self.namespace, "")
 
     @classmethod
     def read(cls, content: bytes, *, file: str, label: str) -> Envelope:
-        """Parse a descriptor, refusing what is no OVF 1.x or 2.x."""
+        """Parse a descriptor, refusing what is neither OVF 1.x or 2.x nor a dialect of them."""
         root = parse(content, label)
+        dialect = standardised(root)
         _check_root(root, label)
-        return cls(root, file=file, label=label)
+        return cls(root, file=file, label=label, dialect=dialect)
 
     def at(self, element: etree._Element) -> Location:
         """Return where an element begins."""
@@ -277,12 +284,6 @@ def _check_root(root: etree._Element, label: str) -> None:
         raise DamagedInputError(
             f"is no OVF descriptor (its root is {summary(str(tag))})", where=where
         )
-    if tag.namespace == OVF_09:
-        raise UnsupportedInputError(
-            "is an OVF 0.9 descriptor, a draft from before the standard",
-            where=where,
-            hint="Convert it to OVF 1.0 with the tool that wrote it, or with VMware's ovftool.",
-        )
     if tag.namespace == OVIRT:
         raise UnsupportedInputError(
             "is an oVirt configuration, which is OVF in name only",
@@ -295,10 +296,3 @@ def _check_root(root: etree._Element, label: str) -> None:
             where=where,
             hint=f"OVF 1.x is {next(iter(VERSIONS))}.",
         )
-    for child in root.iterchildren(etree.Element):
-        if local_name(str(child.tag)) == "Content" and child.get(XSI_TYPE) is not None:
-            raise UnsupportedInputError(
-                "is in the draft dialect of OVF 1.0, whose Content and Section have an xsi:type",
-                where=f"{label}:{line_of(child)}",
-                hint="Convert it to OVF 1.0 with the tool that wrote it, or with VMware's ovftool.",
-            )

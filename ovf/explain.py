@@ -21,6 +21,7 @@ GROUPS = {
     "CNF": "Conformance levels",
     "CNT": "Content: systems and collections",
     "CRT": "Certificates",
+    "DIA": "Dialects",
     "DOS": "The section of deployment options",
     "DSK": "Disks",
     "EFS": "Files for the environment",

@@ -41,7 +41,12 @@ def read_machines(package: Package) -> list[tuple[Machine, list[Loss]]]:
         raise DamagedInputError("describes no virtual system", where=envelope.label)
     read = [_System(package, element).machine() for element in envelope.systems]
     used = frozenset[str]().union(*(names for _, _, names in read))
-    outside = around(Reading(package), used)
+    reading = Reading(package)
+    if envelope.dialect is not None:
+        reading.assume(
+            f"{envelope.file} dialect", "OVF 1.x", f"it is written in {envelope.dialect}"
+        )
+    outside = around(reading, used)
     return [(machine, losses + outside) for machine, losses, _ in read]
 
 

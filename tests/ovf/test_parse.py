@@ -119,14 +119,7 @@ def test_a_comment_may_speak_of_document_types() -> None:
     assert parse(b"<a><!-- <!DOCTYPE a> --></a>", "x.ovf").tag == "a"
 
 
-OVF = "http://schemas.dmtf.org/ovf/envelope/1"
-XSI = "http://www.w3.org/2001/XMLSchema-instance"
 DIALECTS = {
-    '<Envelope xmlns="http://www.vmware.com/schema/ovf/1/envelope"/>': (
-        "x.ovf:1: is an OVF 0.9 descriptor, a draft from before the standard",
-        "Convert it to OVF 1.0 with the tool that wrote it, or with VMware's ovftool.",
-        4,
-    ),
     '<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1/"/>': (
         "x.ovf:1: is an oVirt configuration, which is OVF in name only",
         "Export the machine from oVirt as an OVA instead.",
@@ -140,11 +133,6 @@ DIALECTS = {
     "<Envelope/>": (
         "x.ovf:1: is in no known OVF namespace (none)",
         "OVF 1.x is http://schemas.dmtf.org/ovf/envelope/1.",
-        4,
-    ),
-    f'<o:Envelope xmlns:o="{OVF}" xmlns:xsi="{XSI}">\n<Content xsi:type="x"/></o:Envelope>': (
-        "x.ovf:2: is in the draft dialect of OVF 1.0, whose Content and Section have an xsi:type",
-        "Convert it to OVF 1.0 with the tool that wrote it, or with VMware's ovftool.",
         4,
     ),
     "<html/>": ("x.ovf:1: is no OVF descriptor (its root is html)", "", 3),
