@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from dataclasses import dataclass
 from xml.parsers import expat
 
 from lxml import etree
@@ -58,8 +59,16 @@ def parse(content: bytes, where: str) -> etree._Element:
         ) from None
 
 
-def decoded(content: bytes, where: str) -> str:
-    """Return the characters of a document in the encoding its mark or its declaration names."""
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a document's characters are stored: the mark it begins with, and Python's codec."""
+
+    mark: bytes
+    codec: str
+
+
+def encoding_of(content: bytes, where: str) -> Encoding:
+    """Return the encoding that a document's mark or its declaration names."""
     if not content.strip():
         raise DamagedInputError("is empty", where=where)
     mark, encoding = next(
@@ -73,13 +82,20 @@ def decoded(content: bytes, where: str) -> str:
             where=f"{where}:1",
             hint="Correct the encoding in its first line.",
         )
+    return Encoding(mark, encoding or named)
+
+
+def decoded(content: bytes, where: str) -> str:
+    """Return the characters of a document."""
+    encoding = encoding_of(content, where)
+    plain = content[len(encoding.mark) :]
     try:
-        text = content[len(mark) :].decode(encoding or named)
+        text = plain.decode(encoding.codec)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        found = content[len(mark) :][error.start : error.start + 1]
+        found = plain[error.start : error.start + 1]
         raise DamagedInputError(
-            f"is not {encoding or named} ({found!r})", where=f"{where}:{line}"
+            f"is not {encoding.codec} ({found!r})", where=f"{where}:{line}"
         ) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1

@@ -1,0 +1,150 @@
+"""A new element as text, in the manner of the document it comes into.
+
+Spec: "Extensible Markup Language (XML) 1.0", fifth edition, clauses 2.4 and 3.3.3 (what has to be
+escaped); "Namespaces in XML 1.0" for prefixes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lxml import etree
+
+from rehost.errors import UsageError
+from rehost.tracked import summary
+
+Scope = Mapping[str | None, str]
+
+XML = "http://www.w3.org/XML/1998/namespace"
+CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"
+PREFIXES = {
+    "http://schemas.dmtf.org/ovf/envelope/1": "ovf",
+    "http://schemas.dmtf.org/ovf/envelope/2": "ovf",
+    f"{CIM}CIM_ResourceAllocationSettingData": "rasd",
+    f"{CIM}CIM_VirtualSystemSettingData": "vssd",
+    f"{CIM}CIM_StorageAllocationSettingData": "sasd",
+    f"{CIM}CIM_EthernetPortAllocationSettingData": "epasd",
+    "http://www.vmware.com/schema/ovf": "vmw",
+}
+UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+IN_VALUE = str.maketrans({"&": "&amp;", "<": "&lt;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"})
+QUOTES = {'"': "&quot;", "'": "&apos;"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a document sets its elements: ``line`` before each, one ``unit`` more at each level.
+
+    An empty ``line`` sets everything in one line.
+    """
+
+    line: str
+    unit: str
+
+    @property
+    def deeper(self) -> Layout:
+        """The layout of the children."""
+        return Layout(self.line + self.unit if self.line else "", self.unit)
+
+
+def escaped_text(text: str) -> str:
+    """Return a text as it stands between tags."""
+    return _fit(text).translate(IN_TEXT)
+
+
+def escaped_value(value: str, quote: str) -> str:
+    """Return an attribute's value as it stands between these quotes."""
+    return _fit(value).translate(IN_VALUE).replace(quote, QUOTES[quote])
+
+
+def attribute_prefix(namespace: str, scope: Scope) -> str | None:
+    """Return a prefix bound to a namespace; the default one does not hold for attributes."""
+    if namespace == XML:
+        return "xml"
+    return next((prefix for prefix, uri in scope.items() if prefix and uri == namespace), None)
+
+
+def free_prefix(namespace: str, scope: Scope) -> str:
+    """Return a prefix that can be bound to a namespace: its usual one, if that is not taken."""
+    wanted = PREFIXES.get(namespace, "ns")
+    number, prefix = 1, wanted
+    while prefix in scope:
+        number += 1
+        prefix = f"{wanted}{number}"
+    return prefix
+
+
+def written(element: etree._Element, scope: Scope, layout: Layout, like: str | None = None) -> str:
+    """Return a new element as text; ``like`` is the prefix its neighbours of one namespace have.
+
+    Prefixes are those of ``scope``; what is not bound there is declared in the element itself.
+    An element has text or children, never both.
+    """
+    writer = _Tag(dict(scope))
+    name = writer.element_name(str(element.tag), like)
+    attributes = [
+        f' {writer.attribute_name(str(key))}="{escaped_value(str(value), chr(34))}"'
+        for key, value in element.attrib.items()
+    ]
+    start = f"<{name}{writer.declarations}{''.join(attributes)}"
+    deeper = layout.deeper
+    own = name.rpartition(":")[0] if ":" in name else None
+    children = [
+        deeper.line + written(child, writer.scope, deeper, own)
+        for child in element.iterchildren(etree.Element)
+    ]
+    if children:
+        return f"{start}>{''.join(children)}{layout.line}</{name}>"
+    text = escaped_text(element.text or "")
+    return f"{start}>{text}</{name}>" if text else f"{start}/>"
+
+
+class _Tag:
+    """Finds the names of one start tag, and gathers the declarations they need."""
+
+    def __init__(self, scope: dict[str | None, str]) -> None:
+        self.scope = scope
+        self.declarations = ""
+
+    def element_name(self, tag: str, like: str | None) -> str:
+        namespace, local = _split(tag)
+        if self.scope.get(like, "") == namespace:
+            return f"{like}:{local}" if like else local
+        if self.scope.get(None, "") == namespace:
+            return local
+        if not namespace:
+            self._declare(None, "")
+            return local
+        return f"{self._prefix(namespace)}:{local}"
+
+    def attribute_name(self, key: str) -> str:
+        namespace, local = _split(key)
+        return f"{self._prefix(namespace)}:{local}" if namespace else local
+
+    def _prefix(self, namespace: str) -> str:
+        prefix = attribute_prefix(namespace, self.scope)
+        if prefix is None:
+            prefix = free_prefix(namespace, self.scope)
+            self._declare(prefix, namespace)
+        return prefix
+
+    def _declare(self, prefix: str | None, namespace: str) -> None:
+        self.scope[prefix] = namespace
+        name = f"xmlns:{prefix}" if prefix else "xmlns"
+        self.declarations += f' {name}="{escaped_value(namespace, chr(34))}"'
+
+
+def _split(name: str) -> tuple[str, str]:
+    namespace, brace, local = name.removeprefix("{").partition("}")
+    return (namespace, local) if brace else ("", name)
+
+
+def _fit(text: str) -> str:
+    if found := UNFIT.search(text):
+        raise UsageError(
+            f"a text holds a character that XML cannot carry ({found[0]!r} in {summary(text)!r})"
+        )
+    return text
