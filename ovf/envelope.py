@@ -4,9 +4,8 @@ Spec: DSP0243 clauses 7 (envelope, references, content, extensibility), 9.1 (dis
 and 10 (internationalization). The views keep the text as it is written, so that a rule can
 judge it; the functions that turn it into numbers raise with file and line.
 
-OVF 1.0, 1.1 and 2.x are read; dialects that ``ovf.dialects`` knows are turned into 1.x first. A
-dialect that uses the name but shares neither namespace nor structure, oVirt's, is told apart and
-refused by name.
+OVF 1.0, 1.1 and 2.x are read; dialects that ``ovf.dialects`` knows are turned into 1.x first.
+Others are refused by name, but for who only judges: what they list is found in any namespace.
 """
 
 from __future__ import annotations
@@ -15,22 +14,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 from lxml import etree
 
 from ovf import units
 from ovf.dialect import standardised
+from ovf.foreign import FOREIGN, VERSIONS, foreign
 from ovf.parse import parse
 from ovf.views import Views
 from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.report import Location
 from rehost.tracked import line_of, local_name, summary
 
-VERSIONS = {
-    "http://schemas.dmtf.org/ovf/envelope/1": "1",
-    "http://schemas.dmtf.org/ovf/envelope/2": "2",
-}
-OVIRT = "http://schemas.dmtf.org/ovf/envelope/1/"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 VMW = "http://www.vmware.com/schema/ovf"
 VBOX = "http://www.virtualbox.org/ovf/machine"
@@ -81,7 +77,8 @@ class Envelope(Views):
     """A parsed descriptor. ``file`` is its name, ``label`` what messages call it.
 
     ``version`` is the standard's major version it is read as; ``dialect`` is what it was written
-    in, where that was none of the standard's ("OVF 0.9").
+    in, where that was none of the standard's ("OVF 0.9"). ``foreign`` is what it is if that cannot
+    be read at all.
     """
 
     def __init__(
@@ -93,15 +90,39 @@ class Envelope(Views):
         self.label = label
         self.dialect = dialect
         self.namespace = etree.QName(root).namespace or ""
-        self.version = VERSIONS.get(self.namespace, "")
+        self.foreign = foreign(root, label)
+        known = self.foreign is None and self.is_envelope
+        self.version = VERSIONS[self.namespace] if known else FOREIGN
+
+    @classmethod
+    def as_written(cls, content: bytes, *, file: str, label: str) -> Envelope:
+        """Parse a descriptor whatever it is written in, for who only judges it."""
+        root = parse(content, label)
+        dialect = standardised(root)
+        return cls(root, file=file, label=label, dialect=dialect)
 
     @classmethod
     def read(cls, content: bytes, *, file: str, label: str) -> Envelope:
         """Parse a descriptor, refusing what is neither OVF 1.x or 2.x nor a dialect of them."""
-        root = parse(content, label)
-        dialect = standardised(root)
-        _check_root(root, label)
-        return cls(root, file=file, label=label, dialect=dialect)
+        return cls.as_written(content, file=file, label=label).standard()
+
+    def standard(self) -> Self:
+        """Return this if it is OVF 1.x or 2.x, and refuse it otherwise."""
+        if not self.is_envelope:
+            raise DamagedInputError(
+                f"is no OVF descriptor (its root is {summary(str(self.root.tag))})",
+                where=str(self.at(self.root)),
+            )
+        if self.foreign is not None:
+            raise UnsupportedInputError(
+                self.foreign.what, where=str(self.foreign.at), hint=self.foreign.hint
+            )
+        return self
+
+    @property
+    def is_envelope(self) -> bool:
+        """Say whether the root is an Envelope, in whatever namespace."""
+        return local_name(str(self.root.tag)) == "Envelope"
 
     def at(self, element: etree._Element) -> Location:
         """Return where an element begins."""
@@ -109,6 +130,9 @@ class Envelope(Views):
 
     def attribute(self, element: etree._Element, name: str) -> str | None:
         """Return an OVF attribute, also where its writer forgot the namespace."""
+        if self.foreign:
+            found = (key for key in element.attrib if local_name(str(key)) == name)
+            return next((str(element.attrib[key]) for key in found), None)
         value = element.get(f"{{{self.namespace}}}{name}")
         value = element.get(name) if value is None else value
         return None if value is None else str(value)
@@ -117,7 +141,8 @@ class Envelope(Views):
         """Yield child elements in the OVF namespace with one of these names, or all elements."""
         for child in element.iterchildren(etree.Element):
             tag = etree.QName(child)
-            if not names or (tag.localname in names and tag.namespace == self.namespace):
+            ours = tag.namespace == self.namespace or self.foreign is not None
+            if not names or (tag.localname in names and ours):
                 yield child
 
     def sections(self, name: str) -> list[etree._Element]:
@@ -275,24 +300,3 @@ def number(text: str, what: str, at: Location) -> int:
     if int(digits) >= LARGEST_NUMBER:
         raise DamagedInputError(f"{what} is impossible ({digits})", where=str(at))
     return int(digits)
-
-
-def _check_root(root: etree._Element, label: str) -> None:
-    tag = etree.QName(root)
-    where = f"{label}:{line_of(root)}"
-    if tag.localname != "Envelope":
-        raise DamagedInputError(
-            f"is no OVF descriptor (its root is {summary(str(tag))})", where=where
-        )
-    if tag.namespace == OVIRT:
-        raise UnsupportedInputError(
-            "is an oVirt configuration, which is OVF in name only",
-            where=where,
-            hint="Export the machine from oVirt as an OVA instead.",
-        )
-    if tag.namespace not in VERSIONS:
-        raise UnsupportedInputError(
-            f"is in no known OVF namespace ({summary(tag.namespace or 'none')})",
-            where=where,
-            hint=f"OVF 1.x is {next(iter(VERSIONS))}.",
-        )

@@ -21,7 +21,6 @@ GROUPS = {
     "CNF": "Conformance levels",
     "CNT": "Content: systems and collections",
     "CRT": "Certificates",
-    "DIA": "Dialects",
     "DOS": "The section of deployment options",
     "DSK": "Disks",
     "EFS": "Files for the environment",
@@ -29,6 +28,7 @@ GROUPS = {
     "ENV": "The envelope",
     "EUL": "Licence agreements",
     "EXT": "Extensions",
+    "I18": "Strings and languages",
     "INS": "Installation",
     "ITM": "Items of virtual hardware",
     "MAN": "Manifests",
@@ -44,7 +44,6 @@ GROUPS = {
     "SEC": "Sections and where they stand",
     "SHD": "Shared disks",
     "STA": "Startup order",
-    "STR": "Strings and languages",
     "VHS": "Virtual hardware sections",
 }
 """What each prefix of an id is about."""

@@ -149,7 +149,7 @@ def _absent(package: Package, manifest: Manifest, own: set[str]) -> Iterator[Fin
 
 
 def _unlisted_references(package: Package, listed: set[str]) -> Iterator[Finding]:
-    for reference in package.envelope.references:
+    for reference in package.written.references:
         for name in _stored(package, reference):
             if _plain_name(name) not in listed:
                 message = f"referenced file is not in the manifest ({name!r})"
@@ -159,14 +159,14 @@ def _unlisted_references(package: Package, listed: set[str]) -> Iterator[Finding
 def _unlisted_others(package: Package, listed: set[str], own: set[str]) -> Iterator[Finding]:
     descriptor = package.descriptor.name
     manifest = package.manifest_name
-    at = Location(package.envelope.label if manifest is None else package.where(manifest))
+    at = Location(package.written.label if manifest is None else package.where(manifest))
     if _plain_name(descriptor.rpartition("/")[2]) not in listed:
         yield _odd("MAN-006", f"descriptor is not in the manifest ({descriptor!r})", at)
     if package.archive is None:
         return
     referenced = {
         _plain_name(name)
-        for reference in package.envelope.references
+        for reference in package.written.references
         for name in _stored(package, reference)
     }
     known = {package.beside(name) for name in listed | referenced | own}

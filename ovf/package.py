@@ -104,10 +104,15 @@ class Package(Views):
         return self._storage.archive if isinstance(self._storage, InArchive) else None
 
     @cached_property
+    def written(self) -> Envelope:
+        """The descriptor, parsed, in whatever dialect it is written: for who only judges it."""
+        content, name = self.descriptor.content, self.descriptor.name
+        return Envelope.as_written(content, file=name, label=self.where(self._own_name))
+
+    @property
     def envelope(self) -> Envelope:
-        """The descriptor, parsed."""
-        name = self.descriptor.name
-        return Envelope.read(self.descriptor.content, file=name, label=self.where(self._own_name))
+        """The descriptor, parsed, if it is OVF 1.x or 2.x."""
+        return self.written.standard()
 
     @property
     def manifest_names(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from xml.parsers import expat
 from lxml import etree
 
 from rehost.errors import DamagedInputError, RefusedError, UnsupportedInputError
+from rehost.tracked import summary
 
 LARGEST = 16 << 20
 DEEPEST = 100
@@ -148,6 +149,13 @@ class _Survey:
     def _start(self, _name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         self._count(len(attributes))
+        for name, value in attributes.items():
+            if name.startswith("xmlns") and not {"{", "}"}.isdisjoint(value):
+                line = self._parser.CurrentLineNumber
+                raise DamagedInputError(
+                    f"has a namespace that is no URI ({summary(value)!r})",
+                    where=f"{self._where}:{line}",
+                )
         if self._depth > DEEPEST:
             raise self._refuse(f"is nested too deeply (at most {DEEPEST} elements are read)")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
+from ovf.foreign import FOREIGN
 from ovf.package import Package
 from rehost.report import Finding, Location, Severity
 
@@ -45,6 +46,8 @@ class Basis(Enum):
 
 
 EVERY_VERSION = frozenset(("1", "2"))
+EVERY_DIALECT = EVERY_VERSION | {FOREIGN}
+"""For rules that also judge a descriptor in no version of the standard, as ``Package.written``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class Rule:
 
     def findings(self, package: Package) -> Iterator[Finding]:
         """Yield what the rule finds wrong with a package, if it holds for its version."""
-        if package.envelope.version not in self.versions:
+        if package.written.version not in self.versions:
             return
         for location, message in self.check(package):
             yield Finding(self.id, self.severity, message, location, self.fix)

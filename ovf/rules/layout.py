@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ovf.package import Package, is_remote
-from ovf.rule import Needs, rule
+from ovf.rule import EVERY_DIALECT, Needs, rule
 from rehost.archive import Dialect, is_apple_double
 from rehost.errors import InteropError
 from rehost.files import Inflated
@@ -19,7 +19,7 @@ def _whole(package: Package) -> Location:
     return Location(str(package.path))
 
 
-@rule("PKG-003", clause="5.1", needs=Needs.FILES)
+@rule("PKG-003", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def names_of_one_base(package: Package) -> Found:
     """Manifest and certificate have the descriptor's base name.
 
@@ -33,7 +33,7 @@ def names_of_one_base(package: Package) -> Found:
             yield Location(package.where(name)), f"is not named after {package.descriptor.name!r}"
 
 
-@rule("PKG-005", clause="5.1", severity=Severity.INFO, needs=Needs.FILES)
+@rule("PKG-005", clause="5.1", severity=Severity.INFO, needs=Needs.FILES, versions=EVERY_DIALECT)
 def nothing_but_the_package(package: Package) -> Found:
     """An OVA holds the descriptor, manifest, certificate and referenced files, nothing else.
 
@@ -49,7 +49,7 @@ def nothing_but_the_package(package: Package) -> Found:
             yield Location(package.archive.where(member.name)), "is referred to by nothing"
 
 
-@rule("PKG-010", clause="5.3", needs=Needs.FILES)
+@rule("PKG-010", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
 def archive_suffix(package: Package) -> Found:
     """A package in one file has the extension .ova.
 
@@ -61,7 +61,7 @@ def archive_suffix(package: Package) -> Found:
         yield _whole(package), f"archive is not named .ova ({package.path.suffix!r})"
 
 
-@rule("PKG-011", clause="5.3", needs=Needs.FILES)
+@rule("PKG-011", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
 def ustar(package: Package) -> Found:
     """An OVA is a tar in USTAR format.
 
@@ -80,7 +80,7 @@ def ustar(package: Package) -> Found:
             )
 
 
-@rule("PKG-012", clause="5.3", needs=Needs.FILES)
+@rule("PKG-012", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
 def descriptor_first(package: Package) -> Found:
     """The descriptor is the first member of an OVA.
 
@@ -93,7 +93,7 @@ def descriptor_first(package: Package) -> Found:
         yield _whole(package), f"first member is {first!r}, not the descriptor"
 
 
-@rule("PKG-013", clause="5.3", needs=Needs.FILES)
+@rule("PKG-013", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
 def order_of_members(package: Package) -> Found:
     """Members stand in order: descriptor, manifest, certificate, then the References' files.
 
@@ -116,7 +116,7 @@ def order_of_members(package: Package) -> Found:
                 return
 
 
-@rule("PKG-018", clause="5.3", needs=Needs.FILES)
+@rule("PKG-018", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
 def certificate_needs_manifest(package: Package) -> Found:
     """A package with a certificate has a manifest.
 
@@ -128,7 +128,7 @@ def certificate_needs_manifest(package: Package) -> Found:
         yield Location(package.where(package.certificate_name)), "signs a manifest that is missing"
 
 
-@rule("PKG-020", clause="5.3", severity=Severity.WARNING, needs=Needs.FILES)
+@rule("PKG-020", clause="5.3", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
 def end_of_archive(package: Package) -> Found:
     """A tar ends in blocks of zeros.
 
@@ -140,7 +140,7 @@ def end_of_archive(package: Package) -> Found:
         yield _whole(package), "archive has no end mark"
 
 
-@rule("PKG-021", clause="5.3", severity=Severity.WARNING, needs=Needs.FILES)
+@rule("PKG-021", clause="5.3", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
 def not_compressed(package: Package) -> Found:
     """An OVA is not compressed as a whole.
 
@@ -155,7 +155,7 @@ def not_compressed(package: Package) -> Found:
 def _expected_order(package: Package) -> list[str]:
     """Return the members there should be, as far as they are there."""
     names = _signs(package)
-    for reference in package.envelope.references:
+    for reference in package.written.references:
         if is_remote(reference):
             continue
         try:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ovf.manifest import Manifest, coverage, differences, read_manifest
 from ovf.package import Package
-from ovf.rule import Needs, rule
+from ovf.rule import EVERY_DIALECT, Needs, rule
 from rehost.errors import DamagedInputError
 from rehost.report import Finding, Location, Severity
 
@@ -38,7 +38,7 @@ def _coverage(package: Package) -> list[Finding]:
     return coverage(package, manifest) if manifest else []
 
 
-@rule("MAN-001", clause="5.1", needs=Needs.FILES)
+@rule("MAN-001", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def lines_can_be_read(package: Package) -> Found:
     """Every line of a manifest is a digest: ``SHA256(name)= hexadecimal``.
 
@@ -52,7 +52,7 @@ def lines_can_be_read(package: Package) -> Found:
         yield Location(error.where), error.what
 
 
-@rule("MAN-004", clause="5.1", needs=Needs.FILES)
+@rule("MAN-004", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def digests_agree(package: Package) -> Found:
     """A file's digest is the one the manifest says, over the file as it is stored.
 
@@ -64,7 +64,7 @@ def digests_agree(package: Package) -> Found:
         yield Location(error.where), error.what
 
 
-@rule("MAN-005", clause="5.1", needs=Needs.FILES)
+@rule("MAN-005", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def references_are_listed(package: Package) -> Found:
     """The manifest lists every referenced file, each chunk by itself.
 
@@ -75,7 +75,7 @@ def references_are_listed(package: Package) -> Found:
     yield from _listed(package, "MAN-005")
 
 
-@rule("MAN-006", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+@rule("MAN-006", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
 def everything_is_listed(package: Package) -> Found:
     """The manifest lists the descriptor, and no file of an OVA is left unlisted.
 
@@ -86,7 +86,7 @@ def everything_is_listed(package: Package) -> Found:
     yield from _listed(package, "MAN-006")
 
 
-@rule("MAN-007", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+@rule("MAN-007", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
 def lower_case(package: Package) -> Found:
     """Digests are in lower case.
 
@@ -97,7 +97,7 @@ def lower_case(package: Package) -> Found:
     yield from _written(package, "MAN-007")
 
 
-@rule("MAN-008", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+@rule("MAN-008", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
 def white_space(package: Package) -> Found:
     """A line has one space, after the equals sign.
 
@@ -108,7 +108,7 @@ def white_space(package: Package) -> Found:
     yield from _written(package, "MAN-008")
 
 
-@rule("MAN-009", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+@rule("MAN-009", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
 def algorithm_names(package: Package) -> Found:
     """Algorithms are spelled SHA1, SHA256, SHA384 or SHA512.
 
@@ -119,7 +119,7 @@ def algorithm_names(package: Package) -> Found:
     yield from _written(package, "MAN-009")
 
 
-@rule("MAN-010", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+@rule("MAN-010", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
 def line_ends(package: Package) -> Found:
     """Lines end in LF, none is blank, and no byte order mark comes first.
 
@@ -130,7 +130,7 @@ def line_ends(package: Package) -> Found:
     yield from _written(package, "MAN-010")
 
 
-@rule("MAN-011", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+@rule("MAN-011", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
 def listed_once(package: Package) -> Found:
     """No file is listed twice.
 
@@ -141,7 +141,7 @@ def listed_once(package: Package) -> Found:
     yield from _listed(package, "MAN-011")
 
 
-@rule("MAN-012", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES)
+@rule("MAN-012", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
 def does_not_list_itself(package: Package) -> Found:
     """The manifest lists neither itself nor the certificate.
 
@@ -152,7 +152,7 @@ def does_not_list_itself(package: Package) -> Found:
     yield from _listed(package, "MAN-012")
 
 
-@rule("MAN-013", clause="5.1", needs=Needs.FILES)
+@rule("MAN-013", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def listed_files_exist(package: Package) -> Found:
     """Every file the manifest lists is in the package.
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from ovf.envelope import Reference
 from ovf.package import Package, is_remote, name_of
-from ovf.rule import Needs, rule
+from ovf.rule import EVERY_DIALECT, Needs, rule
 from rehost.errors import InteropError, RefusedError
 from rehost.files import GZIP_MAGIC
 from rehost.report import Location, Severity
@@ -23,7 +23,7 @@ def _whole_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 20
 
 
-@rule("REF-001", clause="7.1")
+@rule("REF-001", clause="7.1", versions=EVERY_DIALECT)
 def file_ids(package: Package) -> Found:
     """Each File has an ovf:id, and no two have the same.
 
@@ -32,7 +32,7 @@ def file_ids(package: Package) -> Found:
     Fix: give every File an id of its own.
     """
     seen: set[str] = set()
-    for file in package.envelope.references:
+    for file in package.written.references:
         if not file.id:
             yield file.at, f"File has no ovf:id (href {summary(file.href or '')!r})"
         elif file.id in seen:
@@ -40,7 +40,7 @@ def file_ids(package: Package) -> Found:
         seen.add(file.id or "")
 
 
-@rule("REF-002", clause="7.1")
+@rule("REF-002", clause="7.1", versions=EVERY_DIALECT)
 def file_locations(package: Package) -> Found:
     """Each File has an ovf:href.
 
@@ -48,12 +48,12 @@ def file_locations(package: Package) -> Found:
 
     Fix: name the file in ovf:href.
     """
-    for file in package.envelope.references:
+    for file in package.written.references:
         if not (file.href or "").strip():
             yield file.at, f"File {summary(file.id or '')!r} has no ovf:href"
 
 
-@rule("REF-003", clause="7.1")
+@rule("REF-003", clause="7.1", versions=EVERY_DIALECT)
 def locations_are_urls(package: Package) -> Found:
     """An ovf:href is a URL, so spaces and characters beyond ASCII are percent-encoded.
 
@@ -61,13 +61,13 @@ def locations_are_urls(package: Package) -> Found:
 
     Fix: percent-encode the name, or give the file a plainer one.
     """
-    for file in package.envelope.references:
+    for file in package.written.references:
         href = file.href or ""
         if found := NOT_IN_A_URL.search(href):
             yield file.at, f"ovf:href is no URL ({summary(href)!r} has {found[0]!r})"
 
 
-@rule("REF-004", clause="7.1, 5.4", needs=Needs.FILES)
+@rule("REF-004", clause="7.1, 5.4", needs=Needs.FILES, versions=EVERY_DIALECT)
 def files_exist(package: Package) -> Found:
     """Every file the References name is in the package.
 
@@ -75,7 +75,7 @@ def files_exist(package: Package) -> Found:
 
     Fix: add the file, or correct the ovf:href.
     """
-    for file in package.envelope.references:
+    for file in package.written.references:
         if not (file.href or "").strip() or is_remote(file):
             continue
         try:
@@ -86,7 +86,7 @@ def files_exist(package: Package) -> Found:
             yield Location(error.where), error.what
 
 
-@rule("REF-005", clause="7.1")
+@rule("REF-005", clause="7.1", versions=EVERY_DIALECT)
 def files_named_once(package: Package) -> Found:
     """No two File elements name the same file.
 
@@ -95,7 +95,7 @@ def files_named_once(package: Package) -> Found:
     Fix: refer to one File from both places.
     """
     seen: dict[str, Reference] = {}
-    for file in package.envelope.references:
+    for file in package.written.references:
         if not (file.href or "").strip():
             continue
         name = str(PurePosixPath(name_of(file)))
@@ -104,7 +104,7 @@ def files_named_once(package: Package) -> Found:
             yield file.at, f"names the same file as line {first.at.line} ({summary(name)!r})"
 
 
-@rule("REF-006", clause="7.1", needs=Needs.FILES)
+@rule("REF-006", clause="7.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def sizes_agree(package: Package) -> Found:
     """An ovf:size is the number of bytes the file has as it is stored.
 
@@ -112,7 +112,7 @@ def sizes_agree(package: Package) -> Found:
 
     Fix: correct ovf:size, or fetch the file again.
     """
-    for file in package.envelope.references:
+    for file in package.written.references:
         if file.size is None:
             continue
         if not _whole_number(file.size.strip()):
@@ -132,7 +132,7 @@ def _stored_size(package: Package, file: Reference) -> int | None:
         return None
 
 
-@rule("REF-008", clause="7.1", needs=Needs.FILES)
+@rule("REF-008", clause="7.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def compression_is_true(package: Package) -> Found:
     """A file is compressed if and only if ovf:compression says gzip.
 
@@ -140,7 +140,7 @@ def compression_is_true(package: Package) -> Found:
 
     Fix: correct ovf:compression: gzip, or identity.
     """
-    for file in package.envelope.references:
+    for file in package.written.references:
         if file.compression not in {"", "identity", "gzip"}:
             yield file.at, f"ovf:compression is unknown ({summary(file.compression)!r})"
             continue
@@ -160,7 +160,7 @@ def _start(package: Package, file: Reference) -> bytes | None:
         return None
 
 
-@rule("REF-011", clause="7.1", needs=Needs.FILES)
+@rule("REF-011", clause="7.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def chunks_are_whole(package: Package) -> Found:
     """All chunks of a file but the last have exactly ovf:chunkSize bytes.
 
@@ -168,7 +168,7 @@ def chunks_are_whole(package: Package) -> Found:
 
     Fix: fetch the chunk again, or correct ovf:chunkSize.
     """
-    for file in package.envelope.references:
+    for file in package.written.references:
         if not file.chunk_size:
             continue
         if not _whole_number(file.chunk_size.strip()) or int(file.chunk_size) == 0:
@@ -204,7 +204,7 @@ def files_are_used(package: Package) -> Found:
             yield file.at, f"nothing refers to File {summary(file.id)!r}"
 
 
-@rule("PKG-017", clause="5.3")
+@rule("PKG-017", clause="5.3", versions=EVERY_DIALECT)
 def inside_the_package(package: Package) -> Found:
     """An ovf:href leads to a file below the descriptor, never by ``..`` or from the root.
 
@@ -212,7 +212,7 @@ def inside_the_package(package: Package) -> Found:
 
     Fix: move the file into the package and name it there; if it is not yours, do not import it.
     """
-    for file in package.envelope.references:
+    for file in package.written.references:
         name = name_of(file).replace("\\", "/")
         if is_remote(file) or not name:
             continue
@@ -220,7 +220,7 @@ def inside_the_package(package: Package) -> Found:
             yield file.at, f"ovf:href leads out of the package ({summary(name)!r})"
 
 
-@rule("PKG-016", clause="5.3", needs=Needs.FILES)
+@rule("PKG-016", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
 def archive_is_complete(package: Package) -> Found:
     """In an OVA every ovf:href is relative.
 
@@ -228,6 +228,6 @@ def archive_is_complete(package: Package) -> Found:
 
     Fix: pack the file into the OVA.
     """
-    for file in package.envelope.references:
+    for file in package.written.references:
         if package.archive is not None and is_remote(file):
             yield file.at, f"ovf:href is not relative ({summary(file.href or '')!r})"

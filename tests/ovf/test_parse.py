@@ -61,6 +61,12 @@ REFUSED: dict[str, tuple[bytes, str, str, int]] = {
         "",
         3,
     ),
+    "braces": (
+        b'<a>\n<b xmlns="}x{"/></a>',
+        "x.ovf:2: has a namespace that is no URI ('}x{')",
+        "",
+        3,
+    ),
     "null": (b"<a>\n\n\0</a>", "x.ovf:3: holds a null character", "", 3),
     "not UTF-8": (b"<a>\n\xe9</a>", "x.ovf:2: is not utf-8 (b'\\xe9')", "", 3),
     "half UTF-16": (
