@@ -13,17 +13,20 @@ import pytest
 from click.testing import CliRunner
 
 from ovf.cli import validate as command
+from ovf.keys import pem
 from ovf.package import Package
 from ovf.rule import Needs, Rule, all_rules
 from ovf.validate import validate
 from rehost.errors import DamagedInputError
 from tests.ovf.builders import FIXTURES, manifest, pack, signed_off, with_disk
+from tests.ovf.signing import authority, cert, pem_block, signer
 
 RULES = FIXTURES / "rules"
 DISK = bytes(range(256)) * 256
 DESCRIPTOR = with_disk("disk.vmdk", 'ovf:size="65536"').encode()
 WHOLE = {"web.ovf": DESCRIPTOR, "disk.vmdk": DISK}
 SIGNED = signed_off(WHOLE)
+MANIFEST = SIGNED["web.mf"]
 SHA1 = "a1" * 20
 
 written = pytest.mark.parametrize(
@@ -93,6 +96,14 @@ def listing(text: str) -> Callable[[Path], Path]:
     return ova(web__mf=text.encode())
 
 
+def certified(content: bytes) -> Callable[[Path], Path]:
+    return ova(web__cert=content)
+
+
+BY_ROOT = signer("Signer", by=authority())
+LED_ON = signer("Led on", by=signer("Leaf"))
+TRUE_CERT = cert(MANIFEST, BY_ROOT)
+EDITED = DESCRIPTOR.replace(b"<Info/>", b"<Info>edited</Info>", 1)
 LINE = manifest({"disk.vmdk": DISK}).decode()
 OWN = manifest({"web.ovf": DESCRIPTOR}).decode()
 OTHER = hashlib.sha256(b"").hexdigest()
@@ -204,6 +215,95 @@ CASES: dict[str, list[tuple[Callable[[Path], Path], str]]] = {
             "x.ova!web.mf:3: error: manifest lists a file that is not in the package ('x')",
         )
     ],
+    "CRT-001": [
+        (
+            certified(b"what\n"),
+            "x.ova!web.cert:1: error: first line is not a signature ('what')",
+        ),
+        (
+            certified(cert(MANIFEST, name="other.mf")),
+            "x.ova!web.cert:1: error: signs 'other.mf', not the manifest ('web.mf')",
+        ),
+    ],
+    "CRT-002": [
+        (
+            certified(b"SHA256(web.mf)= 00\n"),
+            "x.ova!web.cert:1: error: no certificate follows the signature",
+        ),
+        (
+            certified(b"SHA256(web.mf)= 00\n\n" + pem_block("CMS", b"")),
+            "x.ova!web.cert:3: error: no certificate follows the signature, but CMS first",
+        ),
+        (
+            certified(b"SHA256(web.mf)= 00\n" + pem_block("CERTIFICATE", b"0\0")),
+            "x.ova!web.cert:2: error: certificate cannot be read",
+        ),
+    ],
+    "CRT-003": [
+        (
+            certified(cert(MANIFEST + b"\n", BY_ROOT)),
+            "x.ova!web.cert:1: error: signature is not that of CN=Signer over the manifest",
+        ),
+    ],
+    "CRT-004": [
+        (
+            certified(cert(MANIFEST, signer("Old", by=authority(), years=(2001, 2002)))),
+            "x.ova!web.cert:2: warning: certificate has expired (2002-01-01T00:00:00Z): CN=Old",
+        ),
+        (
+            certified(cert(MANIFEST, signer("New", by=authority(), years=(2090, 2091)))),
+            "x.ova!web.cert:2: warning: certificate is not valid yet (from 2090-01-01T00:00:00Z):"
+            " CN=New",
+        ),
+        (
+            certified(cert(MANIFEST)),
+            "x.ova!web.cert:2: warning: certificate is signed by itself: nobody vouches for it",
+        ),
+        (
+            certified(cert(MANIFEST, signer("A", by=authority(), uses="key_encipherment"))),
+            "x.ova!web.cert:2: warning: key is not meant for signatures"
+            " (keyUsage is keyEncipherment)",
+        ),
+        (
+            certified(TRUE_CERT + pem(signer("Stranger").certificate)),
+            "x.ova!web.cert:2: warning: certificate does not vouch for the signer's: CN=Stranger",
+        ),
+        (
+            certified(cert(MANIFEST, LED_ON) + pem(signer("Leaf").certificate)),
+            "x.ova!web.cert:2: warning: issuer's certificate may not vouch for others: CN=Leaf",
+        ),
+    ],
+    "CRT-005": [
+        (
+            certified(cert(MANIFEST, BY_ROOT, algorithm="SHA1")),
+            "x.ova!web.cert:1: warning: signature is of SHA1, the manifest of SHA256",
+        ),
+        (
+            certified(cert(MANIFEST, signer("Short", by=authority(), kind="rsa1024"))),
+            "x.ova!web.cert:2: warning: key is too short to be safe (RSA, 1024 bits)",
+        ),
+    ],
+    "CRT-006": [
+        (
+            certified(
+                TRUE_CERT
+                + b"\ntext\n"
+                + pem(authority().certificate)
+                + pem_block("PKCS7", b"")
+                + pem_block("X509 CRL", b"")
+            ),
+            "x.ova!web.cert:13: info: holds another certificate, which most readers pass over\n"
+            "x.ova!web.cert:22: info: holds a CMS signature, which VirtualBox alone reads\n"
+            "x.ova!web.cert:24: info: holds a block that nobody reads (X509 CRL)\n"
+            "x.ova!web.cert:12: info: holds text that is in no block",
+        )
+    ],
+    "CRT-007": [
+        (
+            ova(web__ovf=EDITED, web__cert=TRUE_CERT),
+            "x.ova!web.ovf: warning: descriptor was changed after the package was signed",
+        )
+    ],
     "REF-004": [
         (
             ova(disk__vmdk=None),
@@ -263,7 +363,7 @@ def test_a_whole_signed_package_breaks_no_rule(tmp_path: Path) -> None:
 
 
 def test_manifest_and_certificate_may_come_last(tmp_path: Path) -> None:
-    members = {**WHOLE, "web.mf": SIGNED["web.mf"], "web.cert": b""}
+    members = {**WHOLE, "web.mf": SIGNED["web.mf"], "web.cert": TRUE_CERT}
     assert validate(Package.open(pack(tmp_path / "x.ova", members))) == []
 
 
