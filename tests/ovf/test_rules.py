@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from converters.probe import PROBE
 from ovf.cli import validate as command
 from ovf.keys import pem
 from ovf.package import Package
@@ -19,11 +20,12 @@ from ovf.rule import Needs, Rule, all_rules
 from ovf.validate import validate
 from rehost.errors import DamagedInputError
 from tests.ovf.builders import FIXTURES, manifest, pack, signed_off, with_disk
+from tests.ovf.disk_cases import DISK_CASES, stream
 from tests.ovf.signing import authority, cert, pem_block, signer
 
 RULES = FIXTURES / "rules"
-DISK = bytes(range(256)) * 256
-DESCRIPTOR = with_disk("disk.vmdk", 'ovf:size="65536"').encode()
+DISK = stream(65536)
+DESCRIPTOR = with_disk("disk.vmdk", f'ovf:size="{len(DISK)}"').encode()
 WHOLE = {"web.ovf": DESCRIPTOR, "disk.vmdk": DISK}
 SIGNED = signed_off(WHOLE)
 MANIFEST = SIGNED["web.mf"]
@@ -37,6 +39,7 @@ written = pytest.mark.parametrize(
 
 
 def lines(rule: Rule, package: Package, folder: Path) -> list[str]:
+    package.probe = PROBE
     return [
         f"{finding.location}: {finding.severity.name.lower()}: {finding.message}".replace(
             f"{folder}/", ""
@@ -79,7 +82,8 @@ def compressed(folder: Path) -> Path:
 
 def without_end(folder: Path) -> Path:
     path = pack(folder / "x.ova", WHOLE)
-    path.write_bytes(path.read_bytes().rstrip(b"\0"))
+    members = sum(512 + -(-len(content) // 512) * 512 for content in WHOLE.values())
+    path.write_bytes(path.read_bytes()[:members])
     return path
 
 
@@ -313,7 +317,7 @@ CASES: dict[str, list[tuple[Callable[[Path], Path], str]]] = {
     "REF-006": [
         (
             ova(disk__vmdk=b"1"),
-            "x.ova!web.ovf:3: error: ovf:size is 65536, but the file has 1 bytes",
+            f"x.ova!web.ovf:3: error: ovf:size is {len(DISK)}, but the file has 1 bytes",
         ),
         (
             with_href("disk.vmdk", 'ovf:size="many"'),
@@ -344,6 +348,7 @@ CASES: dict[str, list[tuple[Callable[[Path], Path], str]]] = {
         ),
     ],
 }
+CASES |= DISK_CASES
 
 
 @pytest.mark.parametrize(
