@@ -41,7 +41,7 @@ def validate(source: Path, form: str, fail_on: str, *, descriptor_only: bool) ->
     from ovf.package import Package
     from ovf.validate import validate as findings_of
 
-    package = Package.open(source)
+    package = Package.open(source, tolerant=True)
     findings = findings_of(package, descriptor_only=descriptor_only)
     if form == "json":
         click.echo(as_json(source, findings), nl=False)

@@ -62,7 +62,6 @@ class VirtualDisk:
     capacity: str | None
     units: str | None
     format: str | None
-    populated_size: str | None
     at: Location
 
 
@@ -177,7 +176,6 @@ class Envelope(Views):
                 capacity=self.attribute(disk, "capacity"),
                 units=self.attribute(disk, "capacityAllocationUnits"),
                 format=self.attribute(disk, "format"),
-                populated_size=self.attribute(disk, "populatedSize"),
                 at=self.at(disk),
             )
             for section in self.sections("DiskSection")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -18,12 +19,12 @@ from urllib.parse import unquote_to_bytes
 
 from ovf.envelope import Envelope, Reference, number
 from ovf.parse import LARGEST
-from ovf.probe import Probe, installed
 from ovf.storage import STAY_BESIDE, Folder, InArchive, Storage
 from ovf.views import Views
 from rehost.archive import Archive, looks_like_tar, read_archive
 from rehost.errors import (
     DamagedInputError,
+    InteropError,
     RefusedError,
     UnsupportedInputError,
     UsageError,
@@ -62,17 +63,21 @@ class Package(Views):
         self._storage = storage
 
     @classmethod
-    def open(cls, path: Path) -> Package:
-        """Open an .ova, a compressed .ova, an .ovf or a folder with one descriptor in it."""
+    def open(cls, path: Path, *, tolerant: bool = False) -> Package:
+        """Open an .ova, a compressed .ova, an .ovf or a folder with one descriptor in it.
+
+        A ``tolerant`` opening is for who only judges: of an archive with members that are refused
+        or with several descriptors it gives the members that are left and the first descriptor.
+        """
         if path.is_dir():
             path = _only_descriptor(path)
         file = LocalFile(path)
         start = file.pread(0, START)
         if start.startswith(GZIP_MAGIC):
-            return cls._from_archive(path, Inflated(file, str(path)))
+            return cls._from_archive(path, Inflated(file, str(path)), tolerant=tolerant)
         if looks_like_tar(start) or path.suffix.lower() in ARCHIVE_SUFFIXES:
             _refuse_compression(start, file.name)
-            return cls._from_archive(path, file)
+            return cls._from_archive(path, file, tolerant=tolerant)
         if path.suffix.lower() == ".ovf" or start.lstrip().startswith(XML_STARTS):
             descriptor = Descriptor(path.name, read_all(file, LARGEST))
             return cls(path, Folder(path.parent), descriptor)
@@ -80,14 +85,14 @@ class Package(Views):
         raise DamagedInputError("is neither an OVF descriptor nor an OVA", where=file.name)
 
     @classmethod
-    def _from_archive(cls, path: Path, file: File) -> Package:
-        storage = InArchive(read_archive(file))
+    def _from_archive(cls, path: Path, file: File, *, tolerant: bool) -> Package:
+        storage = InArchive(read_archive(file, tolerant=tolerant))
         descriptors = [name for name in storage.names() if name.lower().endswith(".ovf")]
         shallow = min((name.count("/") for name in descriptors), default=0)
         descriptors = [name for name in descriptors if name.count("/") == shallow]
         if not descriptors:
             raise DamagedInputError("holds no OVF descriptor", where=file.name)
-        if len(descriptors) > 1:
+        if len(descriptors) > 1 and not tolerant:
             listed = ", ".join(descriptors[:5])
             raise DamagedInputError(
                 f"holds {len(descriptors)} descriptors ({listed})",
@@ -139,10 +144,18 @@ class Package(Views):
         found = self._siblings(".cert")
         return found[0] if len(found) == 1 else None
 
-    @cached_property
-    def probe(self) -> Probe | None:
-        """Who looks into its disks: the one that is installed, unless another is assigned."""
-        return installed()
+    def signs(self) -> list[str]:
+        """Return the manifest and the certificate, as an archive spells their names."""
+        certificate = () if self.certificate_name is None else (self.certificate_name,)
+        return [self.beside(name) for name in (*self.manifest_names, *certificate)]
+
+    def expected_members(self) -> list[str]:
+        """Return the members an archive should hold, in the standard's order, that are there."""
+        names: list[str] = []
+        for reference in self.written.references:
+            with suppress(InteropError):
+                names += map(self.beside, self.stored_names(reference))
+        return list(dict.fromkeys((self.descriptor.name, *self.signs(), *names)))
 
     def names(self) -> tuple[str, ...]:
         """Return the files there are: an archive's members, or the files beside the descriptor."""
@@ -299,6 +312,14 @@ def is_remote(reference: Reference) -> bool:
     """Say whether the file is to be fetched from elsewhere, by http for example."""
     scheme = SCHEME.match((reference.href or "").strip())
     return scheme is not None and len(scheme[1]) > 1 and scheme[1].lower() != "file"
+
+
+def leads_out(reference: Reference) -> bool:
+    """Say whether the file is neither below the descriptor's folder nor to be fetched."""
+    name = name_of(reference).replace("\\", "/")
+    first, *_ = parts = name.split("/")
+    rooted = name.startswith("/") or ":" in first
+    return not is_remote(reference) and (rooted or ".." in parts)
 
 
 def _relative(reference: Reference) -> str:

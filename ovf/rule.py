@@ -46,6 +46,7 @@ class Basis(Enum):
 
 
 EVERY_VERSION = frozenset(("1", "2"))
+VERSION_1, VERSION_2 = frozenset("1"), frozenset("2")
 EVERY_DIALECT = EVERY_VERSION | {FOREIGN}
 """For rules that also judge a descriptor in no version of the standard, as ``Package.written``."""
 

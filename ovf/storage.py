@@ -7,6 +7,7 @@ B), which the archivers of macOS add for its file attributes, are opened by name
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -105,7 +106,7 @@ class InArchive:
         if not isinstance(file, Inflated):
             return self
         again = Inflated(file.inner, file.name)
-        return InArchive(Archive(again, self.archive.members, self.archive.ended))
+        return InArchive(replace(self.archive, file=again))
 
 
 def _listed(entry: os.DirEntry[str]) -> bool:

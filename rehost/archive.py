@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rehost.errors import DamagedInputError, RefusedError, UnsupportedInputError
+from rehost.errors import DamagedInputError, InteropError, RefusedError, UnsupportedInputError
 from rehost.files import File, Window
 
 BLOCK = 512
 MOST_MEMBERS = 10_000
+MOST_DEFECTS = 100
 LONGEST_NAME = 4096
 LARGEST_EXTENSION = 64 << 10
 HEADER = struct.Struct("100s 24x 12s 12x 8s c 100s 8s 80x 155s 12x")
@@ -58,11 +59,23 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The members of a tar in their order; ``ended`` says that its end mark is there."""
+    """The members of a tar in their order.
+
+    ``end`` is where its end mark begins, None where it has none. ``repeated`` and ``unsafe`` are
+    members that are left out, as the errors that whoever does not only judge gets: names that are
+    there already, and what is no file below the archive's own root.
+    """
 
     file: File
     members: tuple[Member, ...]
-    ended: bool
+    end: int | None
+    repeated: tuple[InteropError, ...] = ()
+    unsafe: tuple[InteropError, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Say whether its end mark is there."""
+        return self.end is not None
 
     def window(self, member: Member) -> Window:
         """Return the content of a member, read where it lies."""
@@ -89,22 +102,43 @@ def looks_like_tar(start: bytes) -> bool:
     return len(start) >= BLOCK and _stored_checksum(start) in _checksums(start[:BLOCK])
 
 
-def read_archive(file: File) -> Archive:
-    """Index a tar, refusing members that are anything but files below its own root."""
+def read_archive(file: File, *, tolerant: bool = False) -> Archive:
+    """Index a tar, refusing members that are anything but files below its own root.
+
+    A ``tolerant`` reading, for who only judges, leaves them out and keeps what is wrong with them.
+    """
     walk = _Walk(file)
     members: dict[str, Member] = {}
+    repeated: list[InteropError] = []
+    unsafe: list[InteropError] = []
     for header in walk.headers():
         where = f"{file.name} at {header.at}"
-        name = safe_name(header.name, where)
-        _check_kind(header, name, where)
+        try:
+            name = safe_name(header.name, where)
+            _check_kind(header, name, where)
+        except (RefusedError, UnsupportedInputError) as error:
+            _put_up_with(error, unsafe, tolerant=tolerant)
+            continue
         if header.kind not in REGULAR or header.name.endswith("/"):
             continue
         if name in members:
-            raise RefusedError(f"holds the same name twice ({name!r})", where=where, hint=DISTRUST)
+            again = f"holds the same name twice ({name!r})"
+            _put_up_with(
+                RefusedError(again, where=where, hint=DISTRUST), repeated, tolerant=tolerant
+            )
+            continue
         if len(members) == MOST_MEMBERS:
             raise RefusedError(f"has too many members (at most {MOST_MEMBERS})", where=where)
         members[name] = Member(name, header.at + BLOCK, header.size, header.dialect)
-    return Archive(file, tuple(members.values()), walk.ended)
+    return Archive(file, tuple(members.values()), walk.end, tuple(repeated), tuple(unsafe))
+
+
+def _put_up_with(error: InteropError, found: list[InteropError], *, tolerant: bool) -> None:
+    """Keep what is wrong with a member, or raise it."""
+    if not tolerant:
+        raise error
+    if len(found) < MOST_DEFECTS:
+        found.append(error)
 
 
 def is_absolute(name: str) -> bool:
@@ -154,7 +188,7 @@ class _Walk:
         self._said: dict[str, str] = {}
         self._dialect: Dialect | None = None
         self._extensions = 0
-        self.ended = False
+        self.end: int | None = None
 
     def headers(self) -> Iterator[_Header]:
         """Yield every header that stands for a member, up to the end mark."""
@@ -174,7 +208,7 @@ class _Walk:
         """Return the header block at ``offset``, or None at the end of the archive."""
         block = self._file.pread(offset, BLOCK)
         if not block.strip(b"\0"):
-            self.ended = len(block) == BLOCK
+            self.end = offset if len(block) == BLOCK else None
             if offset == 0:
                 raise DamagedInputError("holds no tar header", where=self._file.name)
             return None

@@ -1,36 +1,111 @@
-"""Rules of the package as a whole: clauses 5.1 to 5.4."""
+"""Rules of the files a package consists of: clauses 5.1 and 5.2."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
-from ovf.package import Package, is_remote
-from ovf.rule import EVERY_DIALECT, Needs, rule
-from rehost.archive import Dialect, is_apple_double
-from rehost.errors import InteropError
-from rehost.files import Inflated
+from ovf.package import Package
+from ovf.rule import EVERY_DIALECT, VERSION_2, Basis, Needs, rule
+from rehost.archive import is_apple_double
 from rehost.report import Location, Severity
 
-LARGEST_USTAR = 8 << 30
+SIGNS = (".mf", ".cert")
 Found = Iterator[tuple[Location, str]]
 
 
-def _whole(package: Package) -> Location:
-    return Location(str(package.path))
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _ending(package: Package, suffix: str) -> list[str]:
+    """Return the files of that extension beside the descriptor, as the storage spells them."""
+    folder = _folder(package.descriptor.name) if package.archive is not None else ""
+    names = (name for name in package.names() if _folder(name) == folder)
+    return [name for name in names if name.lower().endswith(suffix)]
+
+
+@rule("PKG-001", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
+def one_descriptor(package: Package) -> Found:
+    """A package has one descriptor, and its extension is .ovf.
+
+    Importers find it by that extension, and take whichever of several they come upon.
+
+    Fix: rename the descriptor, or leave the other out; each machine more can go into a collection.
+    """
+    suffix = PurePosixPath(package.descriptor.name).suffix
+    if suffix != ".ovf":
+        where = Location(package.written.label)
+        yield where, f"descriptor is not named .ovf ({suffix!r})"
+    for name in package.names() if package.archive is not None else ():
+        if name.lower().endswith(".ovf") and name != package.descriptor.name:
+            where = Location(package.where(name))
+            yield where, f"is a descriptor beside {package.descriptor.name!r}"
+
+
+@rule("PKG-002", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
+def one_manifest_and_certificate(package: Package) -> Found:
+    """A package has at most one manifest and at most one certificate.
+
+    With several nobody can tell which digests and which signature count.
+
+    Fix: keep the one that is named after the descriptor.
+    """
+    if package.archive is None:
+        return
+    for suffix, what in zip(SIGNS, ("manifest", "certificate"), strict=True):
+        base = package.descriptor.name.rpartition(".")[0]
+        found = sorted(_ending(package, suffix), key=lambda name: name != base + suffix)
+        for name in found[1:]:
+            yield Location(package.archive.where(name)), f"is a {what} beside {found[0]!r}"
 
 
 @rule("PKG-003", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def names_of_one_base(package: Package) -> Found:
     """Manifest and certificate have the descriptor's base name.
 
-    Importers look for them under that name only, and take a package without them for unsigned.
+    Importers look for them under that name only, and take a package without them for unsigned. In
+    a folder they are judged where it holds one descriptor.
 
     Fix: rename the file to the descriptor's name with .mf or .cert.
     """
     base = package.descriptor.name.rpartition(".")[0]
-    for name in (*package.manifest_names, package.certificate_name):
-        if name is not None and name.rpartition(".")[0] != base.rpartition("/")[2]:
-            yield Location(package.where(name)), f"is not named after {package.descriptor.name!r}"
+    if package.archive is None and len(_ending(package, ".ovf")) != 1:
+        return
+    for suffix in SIGNS:
+        found = _ending(package, suffix)
+        if base + suffix in found:
+            continue
+        for name in found:
+            if name[: -len(suffix)] != base:
+                where = Location(package.where(name.rpartition("/")[2]))
+                yield where, f"is not named after {package.descriptor.name!r}"
+
+
+@rule(
+    "PKG-004",
+    clause="5.1",
+    needs=Needs.FILES,
+    basis=Basis.UNCONFIRMED,
+    versions=VERSION_2,
+)
+def signs_beside_the_descriptor(package: Package) -> Found:
+    """Manifest and certificate lie beside the descriptor.
+
+    In another folder nobody looks for them, and the package counts as unsigned.
+
+    Fix: move the file into the descriptor's folder.
+    """
+    if package.archive is None:
+        return
+    referenced = {package.beside(file.href or "") for file in package.envelope.references}
+    for name in package.names():
+        astray = _folder(name) != _folder(package.descriptor.name) and name not in referenced
+        if name.lower().endswith(SIGNS) and astray:
+            yield (
+                Location(package.archive.where(name)),
+                "lies in another folder than the descriptor",
+            )
 
 
 @rule("PKG-005", clause="5.1", severity=Severity.INFO, needs=Needs.FILES, versions=EVERY_DIALECT)
@@ -43,128 +118,8 @@ def nothing_but_the_package(package: Package) -> Found:
     """
     if package.archive is None:
         return
-    expected = set(_expected_order(package))
+    expected = set(package.expected_members())
     for member in package.archive.members:
-        if member.name not in expected and not is_apple_double(member.name):
+        strange = member.name not in expected and not is_apple_double(member.name)
+        if strange and not member.name.lower().endswith((".ovf", *SIGNS)):
             yield Location(package.archive.where(member.name)), "is referred to by nothing"
-
-
-@rule("PKG-010", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
-def archive_suffix(package: Package) -> Found:
-    """A package in one file has the extension .ova.
-
-    Importers choose what to do by the extension.
-
-    Fix: rename it.
-    """
-    if package.archive is not None and package.path.suffix != ".ova":
-        yield _whole(package), f"archive is not named .ova ({package.path.suffix!r})"
-
-
-@rule("PKG-011", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
-def ustar(package: Package) -> Found:
-    """An OVA is a tar in USTAR format.
-
-    VMware's ovftool and oVirt refuse archives with PAX headers. Members of 8 GiB and more cannot
-    be written as USTAR; GNU headers for them are passed over.
-
-    Fix: pack it again with `tar --format=ustar`.
-    """
-    if package.archive is None:
-        return
-    for member in package.archive.members:
-        if member.dialect is not Dialect.USTAR and member.size < LARGEST_USTAR:
-            yield (
-                Location(package.archive.where(member.name)),
-                f"header is {member.dialect}, not USTAR",
-            )
-
-
-@rule("PKG-012", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
-def descriptor_first(package: Package) -> Found:
-    """The descriptor is the first member of an OVA.
-
-    Importers that stream the archive need it before the disks, and give up without it.
-
-    Fix: pack the archive again, descriptor first.
-    """
-    if package.archive and package.archive.members[0].name != package.descriptor.name:
-        first = package.archive.members[0].name
-        yield _whole(package), f"first member is {first!r}, not the descriptor"
-
-
-@rule("PKG-013", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
-def order_of_members(package: Package) -> Found:
-    """Members stand in order: descriptor, manifest, certificate, then the References' files.
-
-    Manifest and certificate may also come last. Importers that stream cannot go back.
-
-    Fix: pack the archive again in that order.
-    """
-    if package.archive is None:
-        return
-    expected = _expected_order(package)
-    signs = {package.beside(name) for name in _signs(package)}
-    found = [member.name for member in package.archive.members if member.name in set(expected)]
-    late = [name for name in expected if name not in signs]
-    late += [name for name in expected if name in signs]
-    if found[:1] == expected[:1] and found not in (expected, late):
-        for is_so, should in zip(found, expected, strict=False):
-            if is_so != should:
-                message = f"stands where {should!r} should be"
-                yield Location(package.archive.where(is_so)), message
-                return
-
-
-@rule("PKG-018", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
-def certificate_needs_manifest(package: Package) -> Found:
-    """A package with a certificate has a manifest.
-
-    The certificate signs the manifest; alone it proves nothing, and VirtualBox refuses it.
-
-    Fix: add the manifest that was signed, or remove the certificate.
-    """
-    if package.certificate_name is not None and not package.manifest_names:
-        yield Location(package.where(package.certificate_name)), "signs a manifest that is missing"
-
-
-@rule("PKG-020", clause="5.3", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
-def end_of_archive(package: Package) -> Found:
-    """A tar ends in blocks of zeros.
-
-    Without them nobody can tell whether it is complete.
-
-    Fix: pack it again.
-    """
-    if package.archive is not None and not package.archive.ended:
-        yield _whole(package), "archive has no end mark"
-
-
-@rule("PKG-021", clause="5.3", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
-def not_compressed(package: Package) -> Found:
-    """An OVA is not compressed as a whole.
-
-    Few importers unpack it; the disks in it are compressed already.
-
-    Fix: unpack it with gunzip.
-    """
-    if package.archive is not None and isinstance(package.archive.file, Inflated):
-        yield _whole(package), "archive is compressed with gzip"
-
-
-def _expected_order(package: Package) -> list[str]:
-    """Return the members there should be, as far as they are there."""
-    names = _signs(package)
-    for reference in package.written.references:
-        if is_remote(reference):
-            continue
-        try:
-            names += package.stored_names(reference)
-        except InteropError:
-            continue
-    return list(dict.fromkeys((package.descriptor.name, *map(package.beside, names))))
-
-
-def _signs(package: Package) -> list[str]:
-    certificate = package.certificate_name
-    return [*package.manifest_names, *([certificate] if certificate is not None else [])]

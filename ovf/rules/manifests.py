@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ovf.manifest import Manifest, coverage, differences, read_manifest
+from ovf.manifest import ALGORITHMS, Entry, Manifest, coverage, differences, read_manifest
 from ovf.package import Package
-from ovf.rule import EVERY_DIALECT, Needs, rule
+from ovf.rule import EVERY_DIALECT, VERSION_1, VERSION_2, Basis, Needs, rule
 from rehost.errors import DamagedInputError
 from rehost.report import Finding, Location, Severity
 
@@ -52,6 +52,45 @@ def lines_can_be_read(package: Package) -> Found:
         yield Location(error.where), error.what
 
 
+@rule(
+    "MAN-002",
+    clause="5.1",
+    severity=Severity.WARNING,
+    needs=Needs.FILES,
+    basis=Basis.UNCONFIRMED,
+    versions=VERSION_2,
+)
+def digests_of_version_2(package: Package) -> Found:
+    """The digests of an OVF 2 package are SHA256, not SHA1.
+
+    SHA1 can be forged; OVF 2 tolerates it for packages that are older.
+
+    Fix: write the manifest again with SHA256.
+    """
+    for entry in _first_of(package, frozenset(("SHA1",))):
+        yield entry.at, "digests are SHA1, not SHA256"
+
+
+@rule("MAN-003", clause="5.1", severity=Severity.INFO, needs=Needs.FILES, versions=VERSION_1)
+def digests_of_version_1(package: Package) -> Found:
+    """The digests of an OVF 1 package are SHA1, which is all its grammar knows.
+
+    What is still maintained reads SHA256, and ovftool writes it since 4.2. ESXi and vCenter before
+    6.5, PowerCLI before 10.1 and Workstation 12 refuse it.
+
+    Fix: leave it so, unless one of these importers shall read the package.
+    """
+    for entry in _first_of(package, frozenset(ALGORITHMS) - {"SHA1"}):
+        yield entry.at, f"digests are {entry.algorithm}, which OVF 1 does not know"
+
+
+def _first_of(package: Package, algorithms: frozenset[str]) -> list[Entry]:
+    """Return the first line with a digest of these algorithms, where there is one."""
+    manifest = _readable(package)
+    entries = manifest.entries if manifest else ()
+    return [entry for entry in entries if entry.algorithm in algorithms][:1]
+
+
 @rule("MAN-004", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def digests_agree(package: Package) -> Found:
     """A file's digest is the one the manifest says, over the file as it is stored.
@@ -64,7 +103,7 @@ def digests_agree(package: Package) -> Found:
         yield Location(error.where), error.what
 
 
-@rule("MAN-005", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
+@rule("MAN-005", clause="5.1", needs=Needs.FILES, basis=Basis.CODE, versions=EVERY_DIALECT)
 def references_are_listed(package: Package) -> Found:
     """The manifest lists every referenced file, each chunk by itself.
 
@@ -75,7 +114,14 @@ def references_are_listed(package: Package) -> Found:
     yield from _listed(package, "MAN-005")
 
 
-@rule("MAN-006", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
+@rule(
+    "MAN-006",
+    clause="5.1",
+    severity=Severity.WARNING,
+    needs=Needs.FILES,
+    basis=Basis.CODE,
+    versions=EVERY_DIALECT,
+)
 def everything_is_listed(package: Package) -> Found:
     """The manifest lists the descriptor, and no file of an OVA is left unlisted.
 
@@ -108,7 +154,14 @@ def white_space(package: Package) -> Found:
     yield from _written(package, "MAN-008")
 
 
-@rule("MAN-009", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
+@rule(
+    "MAN-009",
+    clause="5.1",
+    severity=Severity.WARNING,
+    needs=Needs.FILES,
+    basis=Basis.OWN,
+    versions=EVERY_DIALECT,
+)
 def algorithm_names(package: Package) -> Found:
     """Algorithms are spelled SHA1, SHA256, SHA384 or SHA512.
 
@@ -119,7 +172,7 @@ def algorithm_names(package: Package) -> Found:
     yield from _written(package, "MAN-009")
 
 
-@rule("MAN-010", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
+@rule("MAN-010", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def line_ends(package: Package) -> Found:
     """Lines end in LF, none is blank, and no byte order mark comes first.
 
@@ -130,7 +183,14 @@ def line_ends(package: Package) -> Found:
     yield from _written(package, "MAN-010")
 
 
-@rule("MAN-011", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
+@rule(
+    "MAN-011",
+    clause="5.1",
+    severity=Severity.WARNING,
+    needs=Needs.FILES,
+    basis=Basis.OWN,
+    versions=EVERY_DIALECT,
+)
 def listed_once(package: Package) -> Found:
     """No file is listed twice.
 
@@ -141,7 +201,14 @@ def listed_once(package: Package) -> Found:
     yield from _listed(package, "MAN-011")
 
 
-@rule("MAN-012", clause="5.1", severity=Severity.WARNING, needs=Needs.FILES, versions=EVERY_DIALECT)
+@rule(
+    "MAN-012",
+    clause="5.1",
+    severity=Severity.WARNING,
+    needs=Needs.FILES,
+    basis=Basis.OWN,
+    versions=EVERY_DIALECT,
+)
 def does_not_list_itself(package: Package) -> Found:
     """The manifest lists neither itself nor the certificate.
 
@@ -152,7 +219,7 @@ def does_not_list_itself(package: Package) -> Found:
     yield from _listed(package, "MAN-012")
 
 
-@rule("MAN-013", clause="5.1", needs=Needs.FILES, versions=EVERY_DIALECT)
+@rule("MAN-013", clause="5.1", needs=Needs.FILES, basis=Basis.CODE, versions=EVERY_DIALECT)
 def listed_files_exist(package: Package) -> Found:
     """Every file the manifest lists is in the package.
 

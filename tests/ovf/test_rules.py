@@ -12,24 +12,33 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from converters.probe import PROBE
 from ovf.cli import validate as command
 from ovf.keys import pem
 from ovf.package import Package
 from ovf.rule import Needs, Rule, all_rules
 from ovf.validate import validate
 from rehost.errors import DamagedInputError
-from tests.ovf.builders import FIXTURES, manifest, pack, signed_off, with_disk
-from tests.ovf.disk_cases import DISK_CASES, stream
+from tests.ovf.breaking import (
+    DESCRIPTOR,
+    DISK,
+    SHA1,
+    SIGNED,
+    WHOLE,
+    Build,
+    archive,
+    chunked,
+    compressed,
+    in_form,
+    listing,
+    ova,
+    with_href,
+)
+from tests.ovf.builders import FIXTURES, manifest, pack, with_disk
+from tests.ovf.layout_cases import CASES as LAYOUT
 from tests.ovf.signing import authority, cert, pem_block, signer
 
 RULES = FIXTURES / "rules"
-DISK = stream(65536)
-DESCRIPTOR = with_disk("disk.vmdk", f'ovf:size="{len(DISK)}"').encode()
-WHOLE = {"web.ovf": DESCRIPTOR, "disk.vmdk": DISK}
-SIGNED = signed_off(WHOLE)
 MANIFEST = SIGNED["web.mf"]
-SHA1 = "a1" * 20
 
 written = pytest.mark.parametrize(
     "rule",
@@ -39,7 +48,6 @@ written = pytest.mark.parametrize(
 
 
 def lines(rule: Rule, package: Package, folder: Path) -> list[str]:
-    package.probe = PROBE
     return [
         f"{finding.location}: {finding.severity.name.lower()}: {finding.message}".replace(
             f"{folder}/", ""
@@ -60,46 +68,6 @@ def test_good_fixture_breaks_no_rule_of_descriptors(rule: Rule) -> None:
     assert validate(Package.open(RULES / rule.id / "good.ovf"), descriptor_only=True) == []
 
 
-def ova(**changes: bytes | None) -> Callable[[Path], Path]:
-    """Return a builder of a signed OVA with some members changed, added, or left out."""
-    members = {**SIGNED, **{name.replace("__", "."): value for name, value in changes.items()}}
-    return archive({name: value for name, value in members.items() if value is not None})
-
-
-def archive(members: dict[str, bytes], name: str = "x.ova") -> Callable[[Path], Path]:
-    return lambda folder: pack(folder / name, members)
-
-
-def in_form(form: int) -> Callable[[Path], Path]:
-    return lambda folder: pack(folder / "x.ova", SIGNED, form=form)
-
-
-def compressed(folder: Path) -> Path:
-    path = folder / "x.ova"
-    path.write_bytes(gzip.compress(pack(folder / "plain", SIGNED).read_bytes()))
-    return path
-
-
-def without_end(folder: Path) -> Path:
-    path = pack(folder / "x.ova", WHOLE)
-    members = sum(512 + -(-len(content) // 512) * 512 for content in WHOLE.values())
-    path.write_bytes(path.read_bytes()[:members])
-    return path
-
-
-def with_href(href: str, more: str = "") -> Callable[[Path], Path]:
-    return archive({"web.ovf": with_disk(href, more).encode()})
-
-
-def chunked(*sizes: int) -> Callable[[Path], Path]:
-    chunks = {f"disk.vmdk.{n:09}": bytes(size) for n, size in enumerate(sizes)}
-    return archive({"web.ovf": with_disk("disk.vmdk", 'ovf:chunkSize="10"').encode(), **chunks})
-
-
-def listing(text: str) -> Callable[[Path], Path]:
-    return ova(web__mf=text.encode())
-
-
 def certified(content: bytes) -> Callable[[Path], Path]:
     return ova(web__cert=content)
 
@@ -113,13 +81,8 @@ OWN = manifest({"web.ovf": DESCRIPTOR}).decode()
 OTHER = hashlib.sha256(b"").hexdigest()
 TRUE = hashlib.sha256(DISK).hexdigest()
 
-CASES: dict[str, list[tuple[Callable[[Path], Path], str]]] = {
-    "PKG-003": [
-        (
-            archive({"web.ovf": DESCRIPTOR, "other.mf": b"", "disk.vmdk": DISK}),
-            "x.ova!other.mf: error: is not named after 'web.ovf'",
-        )
-    ],
+CASES: dict[str, list[tuple[Build, str]]] = {
+    **LAYOUT,
     "PKG-005": [(ova(readme=b"1"), "x.ova!readme: info: is referred to by nothing")],
     "PKG-010": [
         (archive(SIGNED, "x.tar"), "x.tar: error: archive is not named .ova ('.tar')"),
@@ -138,26 +101,19 @@ CASES: dict[str, list[tuple[Callable[[Path], Path], str]]] = {
             "x.ova: error: first member is 'disk.vmdk', not the descriptor",
         )
     ],
-    "PKG-013": [
-        (
-            archive({"web.ovf": DESCRIPTOR, "web.cert": b"", "web.mf": b"", "disk.vmdk": DISK}),
-            "x.ova!web.cert: error: stands where 'web.mf' should be",
-        )
-    ],
     "PKG-016": [
         (
             with_href("http://example.org/disk.vmdk"),
             "x.ova!web.ovf:3: error: ovf:href is not relative ('http://example.org/disk.vmdk')",
         )
     ],
+    "PKG-021": [(compressed, "x.ova: warning: archive is compressed with gzip")],
     "PKG-018": [
         (
             archive({**WHOLE, "web.cert": b""}),
             "x.ova!web.cert: error: signs a manifest that is missing",
         )
     ],
-    "PKG-020": [(without_end, "x.ova: warning: archive has no end mark")],
-    "PKG-021": [(compressed, "x.ova: warning: archive is compressed with gzip")],
     "MAN-001": [
         (listing("what\n"), "x.ova!web.mf:1: error: manifest line cannot be read ('what')")
     ],
@@ -198,7 +154,7 @@ CASES: dict[str, list[tuple[Callable[[Path], Path], str]]] = {
     "MAN-010": [
         (
             listing(f"SHA1(x)= {SHA1}\r\n"),
-            "x.ova!web.mf:1: warning: lines end in CR LF, not LF",
+            "x.ova!web.mf:1: error: lines end in CR LF, not LF",
         )
     ],
     "MAN-011": [
@@ -317,7 +273,7 @@ CASES: dict[str, list[tuple[Callable[[Path], Path], str]]] = {
     "REF-006": [
         (
             ova(disk__vmdk=b"1"),
-            f"x.ova!web.ovf:3: error: ovf:size is {len(DISK)}, but the file has 1 bytes",
+            "x.ova!web.ovf:3: error: ovf:size is 65536, but the file has 1 bytes",
         ),
         (
             with_href("disk.vmdk", 'ovf:size="many"'),
@@ -348,7 +304,6 @@ CASES: dict[str, list[tuple[Callable[[Path], Path], str]]] = {
         ),
     ],
 }
-CASES |= DISK_CASES
 
 
 @pytest.mark.parametrize(
@@ -360,16 +315,20 @@ def test_broken_packages_are_found_in_these_words(
 ) -> None:
     [rule] = [rule for rule in all_rules() if rule.id == identifier]
     build, expected = CASES[identifier][number]
-    assert lines(rule, Package.open(build(tmp_path)), tmp_path) == expected.splitlines()
+    assert (
+        lines(rule, Package.open(build(tmp_path), tolerant=True), tmp_path) == expected.splitlines()
+    )
 
 
-def test_a_whole_signed_package_breaks_no_rule(tmp_path: Path) -> None:
-    assert validate(Package.open(pack(tmp_path / "x.ova", SIGNED))) == []
+def test_a_whole_signed_package_breaks_no_rule_but_for_its_newer_digests(tmp_path: Path) -> None:
+    found = validate(Package.open(pack(tmp_path / "x.ova", SIGNED)))
+    assert [finding.rule for finding in found] == ["MAN-003"]
 
 
 def test_manifest_and_certificate_may_come_last(tmp_path: Path) -> None:
     members = {**WHOLE, "web.mf": SIGNED["web.mf"], "web.cert": TRUE_CERT}
-    assert validate(Package.open(pack(tmp_path / "x.ova", members))) == []
+    found = validate(Package.open(pack(tmp_path / "x.ova", members)))
+    assert [finding.rule for finding in found] == ["MAN-003"]
 
 
 def test_every_rule_has_its_examples() -> None:
@@ -386,7 +345,7 @@ def test_every_rule_explains_itself(rule: Rule) -> None:
 
 
 def test_the_command_prints_findings_with_places_and_hints(tmp_path: Path) -> None:
-    path = ova(readme=b"1")(tmp_path)
+    path = ova(readme=b"1", web__mf=manifest(WHOLE, "SHA1"))(tmp_path)
     shown = CliRunner().invoke(command, [str(path)])
     assert shown.exit_code == 0
     assert shown.stdout.replace(f"{tmp_path}/", "") == (
@@ -420,7 +379,7 @@ def test_errors_fail_unless_never(tmp_path: Path) -> None:
 
 
 def test_json_has_a_schema_version_and_every_field(tmp_path: Path) -> None:
-    path = listing(OWN)(tmp_path)
+    path = listing(manifest({"web.ovf": DESCRIPTOR}, "SHA1").decode())(tmp_path)
     shown = CliRunner().invoke(command, [str(path), "--format", "json"])
     assert shown.exit_code == 1
     assert json.loads(shown.stdout) == {

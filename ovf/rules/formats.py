@@ -1,0 +1,60 @@
+"""Rules of the URIs that say in which format a disk is: clause 5.2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ovf.package import Package
+from ovf.rule import Basis, rule
+from rehost.report import Location, Severity
+from rehost.tracked import summary
+
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-\[\]_a-z~]+")
+VMDK = re.compile(
+    r"http://www\.vmware\.com/(interfaces/)?specifications/vmdk\.html"
+    r"#(streamOptimized|monolithicSparse|monolithicFlat|compressed|sparse)"
+)
+OTHERS = frozenset(
+    (
+        "http://go.microsoft.com/fwlink/?LinkId=137171",
+        "http://technet.microsoft.com/en-us/virtualserver/bb676673.aspx#monolithic_flat",
+        "http://technet.microsoft.com/en-us/virtualserver/bb676673.aspx#monolithic_sparse",
+        "http://technet.microsoft.com/en-us/library/bb676673.aspx",
+        "http://technet.microsoft.com/en-us/library/hh831446.aspx#monolithic_sparse",
+        "http://www.microsoft.com/windowsserversystem/virtualserver/downloads/vhdspec.mspx",
+        "http://www.gnome.org/~markmc/qcow-image-format.html",
+        "http://en.wikipedia.org/wiki/Byte",
+        "http://www.ecma-international.org/publications/standards/Ecma-119.htm",
+    )
+)
+"""VHD, VHDX, qcow2, raw and ISO images, as VirtualBox, Abiquo, oVirt and others write them."""
+Found = Iterator[tuple[Location, str]]
+
+
+@rule("PKG-006", clause="5.2")
+def formats_are_uris(package: Package) -> Found:
+    """An ovf:format is a URI, that of the disk format's open specification.
+
+    Importers compare it; a word of somebody's own tells them nothing.
+
+    Fix: write the format's URI, for a VMDK the one that ends in vmdk.html#streamOptimized.
+    """
+    for disk in package.envelope.disks:
+        said = (disk.format or "").strip()
+        if said and not URI.fullmatch(said):
+            yield disk.at, f"ovf:format is no URI ({summary(said)!r})"
+
+
+@rule("PKG-007", clause="5.2", severity=Severity.WARNING, basis=Basis.OWN)
+def formats_are_known(package: Package) -> Found:
+    """An ovf:format is one of the URIs that importers know.
+
+    They look a format up by its URI, to the letter, and refuse the disk of any other.
+
+    Fix: write the URI as other packages have it.
+    """
+    for disk in package.envelope.disks:
+        said = (disk.format or "").strip()
+        if URI.fullmatch(said) and said not in OTHERS and not VMDK.fullmatch(said):
+            yield disk.at, f"ovf:format is unknown ({summary(said)!r})"
