@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from converters.configs.registry import config_of
 from converters.disks.gate import FolderGate, Gate
 from converters.disks.image import Image
 from converters.disks.locate import DESCRIPTION
 from converters.disks.registry import RAW, format_named, format_of, open_image
+from ovf.gate import PackageGate
 from ovf.hardware import read_machines
 from ovf.package import Package
 from rehost.archive import looks_like_tar
 from rehost.errors import DamagedInputError, InteropError, RefusedError
-from rehost.files import GZIP_MAGIC, File, LocalFile, open_beneath, parts_beneath
+from rehost.files import GZIP_MAGIC, File, LocalFile, open_beneath
 from rehost.machine import Disk, Machine, Origin
 from rehost.report import Loss, assumed
 
@@ -87,18 +88,6 @@ class Source:
         if self.kind is SourceKind.DISK:
             return FolderGate(self.path.parent)
         return FolderGate(_folder_of(name, self._folders))
-
-
-class PackageGate:
-    """Lets an image name other files of its package, relative to where it lies itself."""
-
-    def __init__(self, package: Package, member: str) -> None:
-        self._package = package
-        self._folder = PurePosixPath(member).parent
-
-    def open(self, name: str, *, by: str) -> File:
-        """Open a member."""
-        return self._package.member(str(self._folder.joinpath(*parts_beneath(name, by=by))), by=by)
 
 
 def open_source(path: Path, *, allowed: Sequence[Path] = ()) -> Source:

@@ -62,6 +62,7 @@ class VirtualDisk:
     capacity: str | None
     units: str | None
     format: str | None
+    populated_size: str | None
     at: Location
 
 
@@ -176,6 +177,7 @@ class Envelope(Views):
                 capacity=self.attribute(disk, "capacity"),
                 units=self.attribute(disk, "capacityAllocationUnits"),
                 format=self.attribute(disk, "format"),
+                populated_size=self.attribute(disk, "populatedSize"),
                 at=self.at(disk),
             )
             for section in self.sections("DiskSection")

@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 from ovf.envelope import Envelope, Reference, number
 from ovf.parse import LARGEST
+from ovf.probe import Probe, installed
 from ovf.storage import STAY_BESIDE, Folder, InArchive, Storage
 from ovf.views import Views
 from rehost.archive import Archive, looks_like_tar, read_archive
@@ -143,6 +144,11 @@ class Package(Views):
         """The certificate, found like the manifest; None also where several leave it in doubt."""
         found = self._siblings(".cert")
         return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def probe(self) -> Probe | None:
+        """Who looks into its disks: the one that is installed, unless another is assigned."""
+        return installed()
 
     def signs(self) -> list[str]:
         """Return the manifest and the certificate, as an archive spells their names."""

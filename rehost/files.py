@@ -118,6 +118,23 @@ class LocalFile:
         self.close()
 
 
+class Held:
+    """Bytes in memory, for what is small and made on the spot."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        self.content = content
+        self.size = len(content)
+        self.name = name
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """Return a slice."""
+        return self.content[offset : offset + length]
+
+    def stretches(self, offset: int, length: int) -> list[Stretch] | None:
+        """Return None: these bytes lie in no file."""
+        return None
+
+
 class Window:
     """A stretch of another file under a name of its own, such as a member of a tar."""
 

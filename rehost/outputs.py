@@ -52,7 +52,7 @@ class Staging:
             self._lock = self._locked()
             for left in self._place.iterdir():
                 if left.name != LOCK and not self._resume:
-                    left.unlink()
+                    _remove(left)
         return self
 
     def _locked(self) -> int:
@@ -83,15 +83,22 @@ class Staging:
     def path(self, name: str, *, before: str | None = None) -> Path:
         """Return where to write the file that will be ``folder / name``.
 
-        It appears after those named so far, or just ``before`` one of them.
+        It appears after those named so far, or just ``before`` one of them. A name may have folders
+        in it, which are made, but never one that leads elsewhere.
         """
-        if Path(name).name != name or name in {"", ".", "..", LOCK}:
+        parts = name.split("/")
+        if any(part in {"", ".", ".."} or "\0" in part for part in parts) or parts[0] == LOCK:
             raise RefusedError(f"is no name for an output ({name!r})", where=str(self.folder))
+        self._refuse_links(parts[:-1])
         self._refuse_taken(name)
         if name in self._names:
             raise RefusedError("would be written twice", where=str(self.folder / name))
         self._names.insert(self._names.index(before) if before else len(self._names), name)
-        return self._place / name
+        place = self._place / name
+        if len(parts) > 1:
+            with writing(place):
+                place.parent.mkdir(parents=True, exist_ok=True)
+        return place
 
     def commit(self) -> None:
         """Make every file durable, then give each its final name; the last named comes last."""
@@ -101,10 +108,24 @@ class Staging:
             for name in self._names:
                 self._refuse_taken(name)
             for name in self._names:
+                if "/" in name:
+                    (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (self._place / name).replace(self.folder / name)
-            _sync(self.folder)
+            for folder in {(self.folder / name).parent for name in self._names} | {self.folder}:
+                _sync(folder)
         self._made_folder = None
         self._committed = True
+
+    def _refuse_links(self, folders: list[str]) -> None:
+        place = self.folder
+        for part in folders:
+            place /= part
+            if place.is_symlink():
+                raise RefusedError(
+                    "is a symbolic link, through which nothing is written",
+                    where=str(place),
+                    hint="Remove the link, or name another output.",
+                )
 
     def _refuse_taken(self, name: str) -> None:
         if not self._force and os.path.lexists(self.folder / name):
@@ -153,9 +174,10 @@ def writing(where: Path) -> Iterator[None]:
 
 def _final(path: Path) -> Path:
     """Return the name a staged file will have, for it is the one the user knows."""
-    staged_in = path.parent
-    is_staged = staged_in.name.startswith(STAGING)
-    return staged_in.parent / path.name if is_staged else path
+    for folder in path.parents:
+        if folder.name.startswith(STAGING):
+            return folder.parent / path.relative_to(folder)
+    return path
 
 
 def _make_folders(folder: Path) -> Path | None:
@@ -163,6 +185,13 @@ def _make_folders(folder: Path) -> Path | None:
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return missing[-1] if missing else None
+
+
+def _remove(left: Path) -> None:
+    if left.is_dir() and not left.is_symlink():
+        shutil.rmtree(left)
+    else:
+        left.unlink()
 
 
 def _remove_empty(folder: Path, topmost: Path) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.ovf.builders import pack, signed_off, with_disk
+from tests.ovf.disk_cases import stream
 
 Build = Callable[[Path], Path]
 """Writes a package into a folder and returns its path."""
 
-DISK = bytes(range(256)) * 256
-DESCRIPTOR = with_disk("disk.vmdk", 'ovf:size="65536"').encode()
+DISK = stream(65536)
+DESCRIPTOR = with_disk("disk.vmdk", f'ovf:size="{len(DISK)}"').encode()
 WHOLE = {"web.ovf": DESCRIPTOR, "disk.vmdk": DISK}
 SIGNED = signed_off(WHOLE)
 SHA1 = "a1" * 20

@@ -17,6 +17,7 @@ from ovf.validate import validate
 from rehost.errors import DamagedInputError, InteropError, TransferError
 from rehost.report import Finding, Location, Severity
 from tests.ovf.builders import beside, manifest, pack, said, signed_off, with_disk
+from tests.ovf.disk_cases import stream
 
 DISK = bytes(range(256)) * 256
 HEX = {"SHA1": "a1" * 20, "SHA256": "b2" * 32, "SHA384": "c3" * 48, "SHA512": "d4" * 64}
@@ -203,7 +204,7 @@ def test_of_several_manifests_the_one_named_after_the_descriptor_counts(tmp_path
 
 
 def test_several_manifests_of_other_names_are_refused(tmp_path: Path) -> None:
-    files = {"web.ovf": with_disk().encode(), "x.mf": b"", "y.mf": b"", "disk.vmdk": DISK}
+    files = {"web.ovf": with_disk().encode(), "x.mf": b"", "y.mf": b"", "disk.vmdk": stream(65536)}
     package = archive(tmp_path, files)
     what = "holds 2 manifests, none of them named after the descriptor (x.mf, y.mf)"
     with pytest.raises(DamagedInputError) as caught:
@@ -225,7 +226,7 @@ def test_several_manifests_of_other_names_are_refused(tmp_path: Path) -> None:
 def test_a_package_in_a_folder_of_its_archive_is_verified_under_whole_names(
     tmp_path: Path,
 ) -> None:
-    files = {"web.ovf": with_disk("a%20b.vmdk").encode(), "a b.vmdk": DISK}
+    files = {"web.ovf": with_disk("a%20b.vmdk").encode(), "a b.vmdk": stream(65536)}
     members = {f"sub/{name}": content for name, content in signed_off(files).items()}
     package = archive(tmp_path, members)
     assert verify(package) == []
@@ -241,7 +242,7 @@ def test_a_package_in_a_folder_of_its_archive_is_verified_under_whole_names(
 
 
 def test_what_macos_adds_to_an_archive_is_no_part_of_the_package(tmp_path: Path) -> None:
-    files = signed_off({"web.ovf": with_disk().encode(), "disk.vmdk": DISK})
+    files = signed_off({"web.ovf": with_disk().encode(), "disk.vmdk": stream(65536)})
     junk = {f"._{name}": b"\0\5\x16\7" for name in files} | {"sub/._more.ovf": b"", "._x.mf": b""}
     package = archive(tmp_path, files | junk)
     assert verify(package) == []

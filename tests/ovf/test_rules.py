@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from converters.probe import PROBE
 from ovf.cli import validate as command
 from ovf.keys import pem
 from ovf.package import Package
@@ -34,6 +35,7 @@ from tests.ovf.breaking import (
     with_href,
 )
 from tests.ovf.builders import FIXTURES, manifest, pack, with_disk
+from tests.ovf.disk_cases import DISK_CASES
 from tests.ovf.layout_cases import CASES as LAYOUT
 from tests.ovf.signing import authority, cert, pem_block, signer
 
@@ -48,6 +50,7 @@ written = pytest.mark.parametrize(
 
 
 def lines(rule: Rule, package: Package, folder: Path) -> list[str]:
+    package.probe = PROBE
     return [
         f"{finding.location}: {finding.severity.name.lower()}: {finding.message}".replace(
             f"{folder}/", ""
@@ -273,7 +276,7 @@ CASES: dict[str, list[tuple[Build, str]]] = {
     "REF-006": [
         (
             ova(disk__vmdk=b"1"),
-            "x.ova!web.ovf:3: error: ovf:size is 65536, but the file has 1 bytes",
+            f"x.ova!web.ovf:3: error: ovf:size is {len(DISK)}, but the file has 1 bytes",
         ),
         (
             with_href("disk.vmdk", 'ovf:size="many"'),
@@ -304,6 +307,7 @@ CASES: dict[str, list[tuple[Build, str]]] = {
         ),
     ],
 }
+CASES |= DISK_CASES
 
 
 @pytest.mark.parametrize(

@@ -116,11 +116,41 @@ def test_a_result_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None
     assert (names(tmp_path), path.read_bytes()) == (["disk.raw"], b"somebody else's")
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc/x", "a/", LOCK])
+@pytest.mark.parametrize("name", ["", ".", "..", "a//b", "a/../b", "/etc/x", "a/", LOCK])
 def test_a_name_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(RefusedError) as caught, Staging(tmp_path, "web") as staging:
         staging.path(name)
     assert str(caught.value) == f"{tmp_path}: is no name for an output ({name!r})"
+
+
+def test_a_name_may_have_folders_in_it(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with Staging(out, "web") as staging:
+        staging.path("a/b/disk.raw").write_bytes(b"disk")
+        assert names(out) == [f"{STAGING}-web"]
+        staging.commit()
+    assert (names(out), (out / "a" / "b" / "disk.raw").read_bytes()) == (["a"], b"disk")
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "a").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RefusedError) as caught, Staging(tmp_path, "web") as staging:
+        staging.path("a/disk.raw")
+    assert str(caught.value) == (
+        f"{tmp_path}/a: is a symbolic link, through which nothing is written"
+    )
+    assert caught.value.hint == "Remove the link, or name another output."
+
+
+def test_folders_of_a_killed_run_are_removed(tmp_path: Path) -> None:
+    left = tmp_path / f"{STAGING}-web" / "a"
+    left.mkdir(parents=True)
+    (left / "disk.raw").write_bytes(b"half")
+    with Staging(tmp_path, "web") as staging:
+        staging.path("b").write_bytes(b"b")
+        staging.commit()
+    assert names(tmp_path) == ["b"]
 
 
 def test_a_killed_run_leaves_no_result_and_the_next_one_cleans_up(

@@ -102,7 +102,7 @@ def _check_sparse(extent: SparseExtent, start: int, findings: Findings) -> None:
     name, header = extent.file.name, extent.header
     for oddity in extent.directory.oddities:
         findings.add(Kind.COPY, oddity, file=name)
-    for oddity in extent.end().oddities:
+    for oddity in extent.end.oddities:
         trails = "bytes behind" in oddity
         severity = Severity.WARNING if trails else Severity.ERROR
         findings.add(Kind.DAMAGE, oddity, file=name, severity=severity)

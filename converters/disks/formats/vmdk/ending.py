@@ -26,12 +26,22 @@ GRAIN_MARKER = struct.Struct("<QI")
 MARKER = struct.Struct("<QII")
 END_OF_STREAM, GRAIN_TABLE, GRAIN_DIRECTORY, FOOTER = range(4)
 END = bytes(SECTOR)
+END_MARKER = "end-of-stream marker"
 
 
 class Ending(NamedTuple):
-    """What was found behind the last grain."""
+    """What was found behind the last grain.
+
+    ``stop`` is the offset of the first byte behind the end-of-stream marker, if that was found, and
+    ``left`` the number of bytes from there on.
+    """
 
     oddities: tuple[str, ...] = ()
+    stop: int | None = None
+    left: int = 0
+
+
+WITHOUT_MARKER = Ending((f"it has no {END_MARKER}",))
 
 
 class Footer(NamedTuple):
@@ -67,7 +77,7 @@ def ending(file: File, last: int) -> Ending:
     for _ in range(MOST_MARKERS):
         marker = file.pread(at, SECTOR)
         if len(marker) < SECTOR:
-            return Ending(("it has no end-of-stream marker",))
+            return WITHOUT_MARKER
         if marker == END:
             return _behind(file, at)
         at += _length(marker)
@@ -77,9 +87,10 @@ def ending(file: File, last: int) -> Ending:
 def _behind(file: File, at: int) -> Ending:
     """Say what lies behind the end-of-stream marker that should be at ``at``."""
     if file.pread(at, SECTOR) != END:
-        return Ending(("it has no end-of-stream marker",))
+        return WITHOUT_MARKER
     left = file.size - at - SECTOR
-    return Ending((f"{left} bytes behind the end-of-stream marker",) if left else ())
+    oddities = (f"{left} bytes behind the {END_MARKER}",) if left else ()
+    return Ending(oddities, at + SECTOR, left)
 
 
 def _length(marker: bytes) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, repeat
 
 import numpy as np
@@ -60,13 +60,16 @@ class SparseExtent(GrainedExtent):
 
     @property
     def details(self) -> dict[str, object]:
-        """What the header says."""
-        return self.header.details
+        """What the header says, and where a stream ends."""
+        if not self._is_stream:
+            return self.header.details
+        end = self.end
+        return {**self.header.details, "streamEnd": end.stop, "bytesBehindStreamEnd": end.left}
 
     @property
     def oddities(self) -> tuple[str, ...]:
         """What is strange about the file, as far as it has been looked at."""
-        return (*self.header.oddities, *self.directory.oddities, *self.end().oddities)
+        return (*self.header.oddities, *self.directory.oddities, *self.end.oddities)
 
     def grains(self, batch: Batch) -> Grains:
         """Return the grains of a batch; tables that are damaged are replaced by second copies."""
@@ -111,9 +114,14 @@ class SparseExtent(GrainedExtent):
             default=0,
         )
 
+    @property
+    def _is_stream(self) -> bool:
+        return self.header.is_compressed and self.header.has_markers
+
+    @cached_property
     def end(self) -> Ending:
-        """Return what a stream has behind its last grain."""
-        if not self.header.is_compressed or not self.header.has_markers:
+        """What a stream has behind its last grain."""
+        if not self._is_stream:
             return Ending()
         if self._footer:
             return self._footer.ending

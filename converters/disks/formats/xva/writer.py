@@ -13,15 +13,14 @@ from xml.sax.saxutils import escape
 from converters.disks.formats.xva.checksum import SUFFIXES, Kind, digest_of, require_xxhash
 from converters.disks.formats.xva.index import DESCRIPTION, padded
 from converters.disks.formats.xva.options import CHECKSUM
-from converters.disks.formats.xva.repetition import BLOCK
 from converters.disks.image import LARGEST_DISK, SECTOR
 from converters.disks.output import Output
 from converters.disks.registry import Shape
 from rehost.errors import UsageError
+from rehost.tar import END, header
 
 CHUNK = 1 << 20
 REF = "Ref:0"
-END = bytes(2 * BLOCK)
 SUFFIX = {kind: suffix.decode() for suffix, kind in SUFFIXES.items()}
 VERSION = {
     "hostname": "localhost",
@@ -113,16 +112,7 @@ def member(name: str, content: bytes | memoryview) -> bytes:
 
 def _parts(name: str, content: bytes | memoryview) -> tuple[bytes, bytes | memoryview, bytes]:
     """Return the header of a file, its content, and zeros up to a whole block."""
-    header = bytearray(BLOCK)
-    fields = (
-        *((0, name.encode()), (100, b"0000644\0"), (108, b"0000000\0"), (116, b"0000000\0")),
-        *((124, b"%011o\0" % len(content)), (136, b"%011o\0" % 0), (148, b" " * 8), (156, b"0")),
-        (257, b"ustar\00000"),
-    )
-    for at, value in fields:
-        header[at : at + len(value)] = value
-    header[148:156] = b"%06o\0 " % sum(header)
-    return bytes(header), content, bytes(padded(len(content)) - len(content))
+    return header(name, len(content)), content, bytes(padded(len(content)) - len(content))
 
 
 def description(ref: str, size: int) -> bytes:

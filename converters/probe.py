@@ -1,0 +1,101 @@
+"""What rules may learn of a disk image: the ``rehost.disk_probe`` entry point of ``ovf``."""
+
+from __future__ import annotations
+
+from converters.disks.digest import Terms, entries
+from converters.disks.formats.vmdk.ending import END_MARKER
+from converters.disks.image import Facts, Image
+from converters.disks.manifest import Manifested
+from converters.disks.registry import RAW, format_of, open_image
+from converters.disks.survey import held_by
+from ovf.probe import DiskContent, DiskFacts, Flaw, Gate, StreamFacts
+from rehost.errors import DamagedInputError
+from rehost.files import File
+
+ISO = "iso"
+ISO_MAGIC = b"CD001"
+ISO_MAGIC_AT = 0x8001
+STREAM = "streamOptimized"
+
+
+class DiskProbe:
+    """Looks into images of every format that is read."""
+
+    def recognise(self, start: File) -> DiskFacts | None:
+        """Say which format it is; what begins like none may still be a fixed VHD or raw."""
+        name = ISO if _is_iso(start) else format_of(start).name
+        return None if name == RAW else DiskFacts(name)
+
+    def look(self, file: File, gate: Gate) -> DiskFacts:
+        """Open an image and go through its tables."""
+        known = format_of(file)
+        image = open_image(file, gate, format=known.name)
+        populated: int | None = None
+        flaws: tuple[Flaw, ...] = ()
+        try:
+            held = held_by(image)
+        except DamagedInputError as error:
+            flaws = (_flaw(error),)
+        else:
+            populated = held.stored + held.packed
+        stream = _stream(image.facts)
+        return DiskFacts(
+            ISO if known.name == RAW and _is_iso(file) else known.name,
+            _variant(image.facts, stream),
+            image.size,
+            populated,
+            stream,
+            _adapter(image.facts),
+            tuple(each for each in image.facts.oddities if END_MARKER not in each),
+            flaws,
+        )
+
+    def read(self, file: File, gate: Gate) -> DiskContent:
+        """Digest what the guest sees; the first block that is damaged ends it."""
+        image = open_image(file, gate, format=format_of(file).name)
+        try:
+            return DiskContent(_digest(image))
+        except DamagedInputError as error:
+            return DiskContent(None, (_flaw(error),))
+
+
+PROBE = DiskProbe()
+
+
+def _digest(image: Image) -> str:
+    terms = Terms(image.size)
+    manifested = Manifested(terms)
+    for entry in entries(image, terms):
+        manifested.add(entry)
+    return manifested.finish()
+
+
+def _is_iso(file: File) -> bool:
+    return file.pread(ISO_MAGIC_AT, len(ISO_MAGIC)) == ISO_MAGIC
+
+
+def _stream(facts: Facts) -> StreamFacts | None:
+    """Return how a VMDK is written that is a stream by its header, whatever it is called."""
+    match facts.details:
+        case {"headerVersion": int(version), "streamEnd": int() | None as end, **more}:
+            behind = more.get("bytesBehindStreamEnd")
+            return StreamFacts(version, end, behind if isinstance(behind, int) else 0)
+    return None
+
+
+def _variant(facts: Facts, stream: StreamFacts | None) -> str | None:
+    """Return the kind within the format, for a VMDK by its header where that contradicts."""
+    if stream is not None:
+        return STREAM
+    if facts.format == "vmdk" and (facts.variant or "").lower() == STREAM.lower():
+        return f"{STREAM} without compression"
+    return facts.variant
+
+
+def _adapter(facts: Facts) -> str | None:
+    adapter = facts.details.get("ddb.adapterType")
+    return adapter if isinstance(adapter, str) else None
+
+
+def _flaw(error: DamagedInputError) -> Flaw:
+    return Flaw(error.where, error.what)

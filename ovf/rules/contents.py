@@ -1,0 +1,202 @@
+"""Rules of what is in the disks' files: clauses 5.2 and 9.1, and what importers are known to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ovf.contents import DiskFile, contents
+from ovf.format_uris import declared_format
+from ovf.package import Package
+from ovf.probe import DiskFacts, StreamFacts
+from ovf.rule import Basis, Needs, rule
+from rehost.errors import (
+    EnvironmentFailureError,
+    InteropError,
+    UnsupportedInputError,
+    UsageError,
+)
+from rehost.report import Location, Severity
+from rehost.tracked import summary
+
+Found = Iterator[tuple[Location, str]]
+SECTOR = 512
+NOT_LOOKED_INTO = (UnsupportedInputError, EnvironmentFailureError, UsageError)
+LEAST_STREAM_VERSION = 2
+FACTOR = 2
+LEAST_DIFFERENCE = 1 << 20
+
+
+def _known(package: Package) -> Iterator[tuple[DiskFile, DiskFacts]]:
+    for each in package.once(contents):
+        if each.facts is not None:
+            yield each, each.facts
+
+
+def _streams(package: Package) -> Iterator[tuple[DiskFile, StreamFacts]]:
+    for each, facts in _known(package):
+        if facts.stream is not None:
+            yield each, facts.stream
+
+
+def _capacities(package: Package) -> Iterator[tuple[DiskFile, int, int]]:
+    """Yield disks with the size the descriptor gives them, and their own."""
+    for each, facts in _known(package):
+        said = _capacity(package, each)
+        if said is not None and facts.virtual_size is not None:
+            yield each, said, facts.virtual_size
+
+
+def _capacity(package: Package, each: DiskFile) -> int | None:
+    try:
+        return package.envelope.capacity(each.disk)
+    except InteropError:
+        return None
+
+
+@rule("DSK-012", clause="5.2", needs=Needs.DISKS)
+def formats_are_true(package: Package) -> Found:
+    """A disk's file is in the format that ovf:format says, and of that kind.
+
+    Importers go by the URI: they refuse the file, or take its bytes for something else.
+
+    Fix: correct ovf:format, or convert the disk with rehost disk convert.
+    """
+    for each, facts in _known(package):
+        declared = declared_format(each.disk.format or "")
+        if declared is not None and not declared.covers(facts.format, facts.variant):
+            name = each.reference.href or ""
+            yield (
+                each.disk.at,
+                f"ovf:format says {declared.label}, but {summary(name)!r} is {facts.label}",
+            )
+
+
+@rule("DSK-013", clause="9.1", needs=Needs.DISKS, basis=Basis.OWN)
+def capacities_are_true(package: Package) -> Found:
+    """A disk's ovf:capacity is the size of the disk in its file.
+
+    ESXi refuses a capacity that is too small, and others cut the disk off or grow it.
+
+    Fix: write the disk's own size into ovf:capacity.
+    """
+    for each, said, size in _capacities(package):
+        if abs(said - size) >= SECTOR:
+            yield each.disk.at, f"ovf:capacity is {said} bytes, but the disk has {size}"
+
+
+@rule("DSK-014", clause="9.1", severity=Severity.WARNING, needs=Needs.DISKS, basis=Basis.OWN)
+def streams_end_with_their_marker(package: Package) -> Found:
+    """A streamOptimized VMDK ends with its end-of-stream marker.
+
+    Whoever digests the file while parsing it stops at the marker, so that its digest is not the
+    manifest's: the likely cause of "SHA digest does not match" in ovftool and Workstation.
+
+    Fix: cut the file off behind the marker and write the manifest again; nothing is recompressed.
+    """
+    for each, stream in _streams(package):
+        if stream.behind:
+            yield (
+                Location(each.where, offset=stream.end),
+                f"{stream.behind} bytes lie behind the end-of-stream marker",
+            )
+
+
+@rule("DSK-020", clause="5.2", needs=Needs.DISKS, basis=Basis.OWN)
+def disks_can_be_read(package: Package) -> Found:
+    """A disk's file is a whole image, and names no file outside the package.
+
+    An importer stops in the middle of it, or makes a machine that lacks data.
+
+    Fix: fetch the package again; rehost disk check lists all that is lost.
+    """
+    for each in package.once(contents):
+        error = each.error
+        if error is not None and not isinstance(error, NOT_LOOKED_INTO):
+            yield Location(error.where or each.where), error.what
+        flaws = (*(each.facts.flaws if each.facts else ()),)
+        flaws += each.content.flaws if each.content else ()
+        for flaw in dict.fromkeys(flaws):
+            yield Location(flaw.where or each.where), flaw.what
+
+
+@rule("DSK-021", clause="5.2", severity=Severity.INFO, needs=Needs.DISKS, basis=Basis.OWN)
+def disks_were_looked_into(package: Package) -> Found:
+    """Every disk is in a form that can be looked into.
+
+    What is encrypted or of an unknown kind is taken at the descriptor's word here.
+
+    Fix: look at it where it was made.
+    """
+    for each in package.once(contents):
+        if isinstance(each.error, NOT_LOOKED_INTO):
+            yield Location(each.error.where or each.where), each.error.what
+
+
+@rule("DSK-022", clause="9.1", severity=Severity.WARNING, needs=Needs.DISKS, basis=Basis.OWN)
+def capacities_are_exact(package: Package) -> Found:
+    """A disk's ovf:capacity is exact to the byte.
+
+    Disks are of whole sectors; a capacity that is not makes importers round it, each in its way.
+
+    Fix: write the disk's own size into ovf:capacity.
+    """
+    for each, said, size in _capacities(package):
+        if 0 < abs(said - size) < SECTOR:
+            yield each.disk.at, f"ovf:capacity is {said} bytes, but the disk has {size}"
+
+
+@rule("DSK-023", clause="9.1", severity=Severity.INFO, needs=Needs.DISKS, basis=Basis.OWN)
+def populated_sizes_are_plausible(package: Package) -> Found:
+    """A disk's ovf:populatedSize is about what its file holds, unpacked.
+
+    Importers reserve this much on storage that grows with its content.
+
+    Fix: write the size of what is stored, or leave ovf:populatedSize out.
+    """
+    for each, facts in _known(package):
+        said = (each.disk.populated_size or "").strip()
+        held = facts.populated
+        if held is None or not (said.isascii() and said.isdigit()) or len(said) > 20:
+            continue
+        far = abs(int(said) - held) >= LEAST_DIFFERENCE
+        if far and not held <= FACTOR * int(said) <= FACTOR * FACTOR * held:
+            yield each.disk.at, f"ovf:populatedSize is {said} bytes, but the file holds {held}"
+
+
+@rule("DSK-024", clause="9.1", needs=Needs.DISKS, basis=Basis.OWN)
+def streams_have_an_end(package: Package) -> Found:
+    """A streamOptimized VMDK has an end-of-stream marker behind its last grain.
+
+    Without it nobody can tell a whole stream from one that was cut off, and readers wait for more.
+
+    Fix: fetch the file again, or write it again with rehost disk convert.
+    """
+    for each, stream in _streams(package):
+        if stream.end is None:
+            yield Location(each.where), "the stream has no end-of-stream marker"
+
+
+@rule("DSK-025", clause="9.1", severity=Severity.WARNING, needs=Needs.DISKS, basis=Basis.OWN)
+def streams_are_of_a_current_version(package: Package) -> Found:
+    """A streamOptimized VMDK has version 3 in its header, or at least 2.
+
+    ESXi refuses version 1, as QEMU 2.1 to 2.5 wrote it: "sparse VMDK version too old".
+
+    Fix: write it again with rehost disk convert.
+    """
+    for each, stream in _streams(package):
+        if stream.version < LEAST_STREAM_VERSION:
+            yield Location(each.where), f"the stream's header has version {stream.version}"
+
+
+@rule("DSK-026", clause="9.1", severity=Severity.WARNING, needs=Needs.DISKS, basis=Basis.OWN)
+def disks_are_in_order(package: Package) -> Found:
+    """Nothing about a disk's file is strange.
+
+    An image that was not closed, or whose two copies of a table differ, may be read in two ways.
+
+    Fix: write it again with rehost disk convert.
+    """
+    for each, facts in _known(package):
+        for oddity in facts.oddities:
+            yield Location(each.where), oddity
