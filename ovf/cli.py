@@ -2,96 +2,72 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from typing import Any
 
 import click
 
-from ovf import commands
-from rehost.console.output import json_text, say
-from rehost.report import Finding, Severity
+from rehost.console.parameters import PAIR
+from rehost.console.reporting import OutputOption
+from rehost.discovery import declared_by, names
+from rehost.form import form_names
+from rehost.selection import LEVELS
 
-THRESHOLDS = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.INFO}
+COMMANDS = "ovf.commands"
+FORMS = form_names()
+FILE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("sources", metavar="SOURCE...", type=FILE, nargs=-1, required=True)
 @click.option(
     "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(FORMS),
     default="text",
     show_default=True,
     help="How findings are written.",
 )
 @click.option(
+    "-o",
+    "--output",
+    type=OutputOption(FORMS),
+    multiple=True,
+    help="Write to FILE instead of standard output; with FORM=, write that form there, too.",
+)
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.option(
+    "--select", multiple=True, metavar="ID,...", help="Judge by these rules, ids or prefixes, only."
+)
+@click.option("--ignore", multiple=True, metavar="ID,...", help="Do not judge by these rules.")
+@click.option(
+    "--severity",
+    type=PAIR,
+    multiple=True,
+    metavar="ID=LEVEL",
+    help="Call findings of a rule error, warning or info.",
+)
+@click.option(
     "--fail-on",
-    type=click.Choice([*THRESHOLDS, "never"]),
+    type=click.Choice([*LEVELS, "never"]),
     default="error",
     show_default=True,
     help="The least severity that makes the exit code 1.",
 )
+@click.option("--baseline", type=FILE, help="Let the findings in this file not count.")
+@click.option("--write-baseline", type=FILE, help="Accept all there is now, in a baseline.")
+@click.option(
+    "--no-remarks", is_flag=True, help="Do not listen to `rehost: ignore` in descriptors."
+)
 @click.option("--descriptor-only", is_flag=True, help="Open no file but the descriptor.")
-def validate(source: Path, form: str, fail_on: str, *, descriptor_only: bool) -> None:
-    """Judge the OVF package SOURCE by the standard.
+@click.pass_context
+def validate(ctx: click.Context, /, sources: tuple[Path, ...], **options: Any) -> None:
+    """Judge OVF packages by the standard.
 
-    SOURCE is an .ova, an .ovf or a folder that holds one. Findings go to standard output.
+    SOURCE is an .ova, an .ovf or a folder that holds one. `rehost ovf explain ID` explains a rule.
     """
-    from ovf.package import Package
-    from ovf.validate import validate as findings_of
+    from ovf.request import run
 
-    package = Package.open(source, tolerant=True)
-    findings = findings_of(package, descriptor_only=descriptor_only)
-    if form == "json":
-        click.echo(as_json(source, findings), nl=False)
-    else:
-        say(as_text(findings))
-    threshold = THRESHOLDS.get(fail_on)
-    if threshold is not None and any(finding.severity >= threshold for finding in findings):
-        raise SystemExit(1)
-
-
-def as_text(findings: list[Finding]) -> str:
-    """Return findings as lines of ``place: severity: message [rule]``, and a count of them."""
-    lines = []
-    for finding in findings:
-        severity = finding.severity.name.lower()
-        lines.append(f"{finding.location}: {severity}: {finding.message} [{finding.rule}]")
-        if finding.hint:
-            lines.append(f"  hint: {finding.hint}")
-    return "\n".join([*lines, _count(findings)])
-
-
-def as_json(source: Path, findings: list[Finding]) -> str:
-    """Return findings as one JSON document."""
-    document = {
-        "source": str(source),
-        "findings": [
-            {
-                "rule": finding.rule,
-                "severity": finding.severity.name.lower(),
-                "message": finding.message,
-                "file": finding.location.file,
-                "line": finding.location.line,
-                "hint": finding.hint,
-            }
-            for finding in findings
-        ],
-    }
-    return json_text(document)
-
-
-def _count(findings: list[Finding]) -> str:
-    counted = {
-        severity: sum(finding.severity is severity for finding in findings)
-        for severity in sorted(Severity, reverse=True)
-    }
-    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
-    return ", ".join(
-        f"{count} {words[severity]}{'' if count == 1 else 's'}"
-        for severity, count in counted.items()
-    )
+    ctx.exit(run(sources, options, (ctx.default_map or {}).get("suppress", [])))
 
 
 class Ovf(click.Group):
@@ -100,13 +76,13 @@ class Ovf(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the modules."""
         del ctx
-        return sorted(module.name for module in iter_modules(commands.__path__))
+        return list(names(COMMANDS))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one command."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = import_module(f"ovf.commands.{cmd_name}").COMMAND
+        command: click.Command = declared_by(COMMANDS, cmd_name, "COMMAND")
         return command
 
 

@@ -79,7 +79,7 @@ def described(rule: Rule) -> dict[str, Any]:
         "versions": sorted(rule.versions),
         "needs": rule.needs.value,
         "requirement": requirement(rule),
-        "reason": _reason(rule),
+        "reason": reason(rule),
         "fix": rule.fix,
     }
 
@@ -112,7 +112,7 @@ def requirement(rule: Rule) -> str:
     return " ".join(rule.explanation.partition("\n\n")[0].split())
 
 
-def _reason(rule: Rule) -> str:
+def reason(rule: Rule) -> str:
     """Return why a requirement matters, on one line."""
     between = rule.explanation.partition("\n\n")[2].partition("Fix: ")[0]
     return " ".join(between.split())

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ovf.package import Package
-from ovf.rule import Needs, all_rules
+from ovf.rule import Needs, Rule, all_rules
 from rehost.report import Finding, Location
 
 
-def validate(package: Package, *, descriptor_only: bool = False) -> list[Finding]:
-    """Return what is wrong with a package; with ``descriptor_only`` no other file is opened."""
+def validate(
+    package: Package, rules: Iterable[Rule] | None = None, *, descriptor_only: bool = False
+) -> list[Finding]:
+    """Return what is wrong with a package by some rules, or by all.
+
+    With ``descriptor_only`` no other file is opened.
+    """
     findings = [
         finding
-        for rule in all_rules()
+        for rule in (all_rules() if rules is None else rules)
         if rule.needs is Needs.DESCRIPTOR or not descriptor_only
         for finding in rule.findings(package)
     ]

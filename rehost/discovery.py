@@ -11,8 +11,17 @@ from typing import Any
 @cache
 def declared(package: str, constant: str) -> tuple[Any, ...]:
     """Return the ``constant`` of every module in ``package``, by module name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(_path(package)))
-    return tuple(getattr(importlib.import_module(f"{package}.{name}"), constant) for name in names)
+    return tuple(declared_by(package, name, constant) for name in names(package))
+
+
+def names(package: str) -> tuple[str, ...]:
+    """Return the names of the modules in ``package``, none of which is imported."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(_path(package))))
+
+
+def declared_by(package: str, name: str, constant: str) -> Any:
+    """Return the ``constant`` of one module in ``package``."""
+    return getattr(importlib.import_module(f"{package}.{name}"), constant)
 
 
 def later(module: str, name: str) -> partial[Any]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import Self
+
+LONGEST_LINE_NUMBER = 9
 
 
 class Severity(IntEnum):
@@ -22,6 +25,14 @@ class Location:
     file: str
     line: int | None = None
     offset: int | None = None
+
+    @classmethod
+    def named(cls, where: str) -> Self:
+        """Return the place that an error calls ``file``, or ``file:line``."""
+        file, _, line = where.rpartition(":")
+        if file and line.isascii() and line.isdigit() and len(line) <= LONGEST_LINE_NUMBER:
+            return cls(file, int(line))
+        return cls(where)
 
     def __str__(self) -> str:
         if self.line is not None:

@@ -116,7 +116,7 @@ def members_are_there_once(package: Package) -> Found:
     Fix: pack the archive again; do not append to it.
     """
     for error in package.archive.repeated if package.archive is not None else ():
-        yield Location(error.where), error.what
+        yield Location.named(error.where), error.what
 
 
 @rule("PKG-016", clause="5.3", needs=Needs.FILES, versions=EVERY_DIALECT)
@@ -167,7 +167,7 @@ def members_are_files(package: Package) -> Found:
     Fix: pack plain files only; if the archive is not yours, do not unpack it anywhere.
     """
     for error in package.archive.unsafe if package.archive is not None else ():
-        yield Location(error.where), error.what
+        yield Location.named(error.where), error.what
 
 
 @rule(

@@ -112,7 +112,7 @@ def disks_can_be_read(package: Package) -> Found:
     for each in package.once(contents):
         error = each.error
         if error is not None and not isinstance(error, NOT_LOOKED_INTO):
-            yield Location(error.where or each.where), error.what
+            yield Location.named(error.where or each.where), error.what
         flaws = (*(each.facts.flaws if each.facts else ()),)
         flaws += each.content.flaws if each.content else ()
         for flaw in dict.fromkeys(flaws):

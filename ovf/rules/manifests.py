@@ -49,7 +49,7 @@ def lines_can_be_read(package: Package) -> Found:
     try:
         package.once(read_manifest)
     except DamagedInputError as error:
-        yield Location(error.where), error.what
+        yield Location.named(error.where), error.what
 
 
 @rule(
@@ -100,7 +100,7 @@ def digests_agree(package: Package) -> Found:
     Fix: fetch the package again; if the file was changed on purpose, write the manifest again.
     """
     for error in differences(package, _readable(package)):
-        yield Location(error.where), error.what
+        yield Location.named(error.where), error.what
 
 
 @rule("MAN-005", clause="5.1", needs=Needs.FILES, basis=Basis.CODE, versions=EVERY_DIALECT)

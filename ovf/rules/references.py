@@ -83,7 +83,7 @@ def files_exist(package: Package) -> Found:
         except RefusedError:
             continue
         except InteropError as error:
-            yield Location(error.where), error.what
+            yield Location.named(error.where), error.what
 
 
 @rule("REF-005", clause="7.1", versions=EVERY_DIALECT)

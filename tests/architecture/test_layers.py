@@ -14,7 +14,7 @@ LAYERS = {
     "converters": ("rehost", "ovf", "converters.disks", "converters.configs"),
     "p2v": ("rehost", "ovf", "converters.disks", "converters.configs", "converters"),
 }
-FOLDERS = ("formats", "targets", "rules", "profiles", "steps")
+FOLDERS = ("formats", "targets", "rules", "profiles", "steps", "reports", "commands")
 OURS = (*PACKAGES, "tests", "benchmarks")
 
 
@@ -62,7 +62,7 @@ def test_what_stands_side_by_side_imports_no_sibling() -> None:
 
 def test_the_folders_that_are_watched_exist() -> None:
     watched = {unit[0] for path in files(*PACKAGES) if (unit := unit_of(module_name(path)))}
-    assert {"converters.disks.formats", "converters.targets"} <= watched
+    assert {"converters.disks.formats", "converters.targets", "rehost.reports"} <= watched
 
 
 def test_the_schemas_hold_no_code() -> None:

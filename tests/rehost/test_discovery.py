@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rehost.discovery import declared
+from rehost.discovery import declared, declared_by, names
 
 
 @pytest.fixture
@@ -29,3 +29,16 @@ def test_every_module_and_package_is_asked_by_name(folder: str) -> None:
 def test_a_module_that_declares_nothing_is_a_bug(folder: str) -> None:
     with pytest.raises(AttributeError, match="OTHER"):
         declared(folder, "OTHER")
+
+
+def test_names_are_known_and_one_is_asked_without_importing_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "named_by_tests"
+    place.mkdir()
+    (place / "__init__.py").touch()
+    (place / "alpha.py").write_text("THING = 1\n")
+    (place / "broken.py").write_text("this is no Python")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert names(place.name) == ("alpha", "broken")
+    assert declared_by(place.name, "alpha", "THING") == 1

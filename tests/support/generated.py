@@ -16,8 +16,9 @@ from converters.disks.checking import Lost, Problem, Usage
 from converters.matrix import matrix_markdown
 from ovf.explain import pages
 from rehost.console.output import SCHEMA_VERSION
+from rehost.judgement import State
 from rehost.machine import Machine
-from rehost.report import Finding, Loss
+from rehost.report import Finding, Loss, Severity
 from rehost.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +58,43 @@ def schemas() -> dict[str, dict[str, Any]]:
         "report.schema.json": _document(
             "The report of `rehost convert`", report, parts, required=["target", "machines"]
         ),
+        "ovf-validate.schema.json": _document(
+            "What `rehost validate --format json` prints", _judgement(), {}
+        ),
         **disk_schemas(),
+    }
+
+
+def _judgement() -> dict[str, Any]:
+    """Return the properties of what was judged and found."""
+    failure = _object({"where": TEXT, "what": TEXT, "hint": TEXT})
+    counts = {state.value: COUNT for state in State}
+    source = _object({"source": TEXT, **counts, "failure": _or_null(failure)})
+    number = _or_null({"type": "integer", "minimum": 1})
+    finding = {
+        "source": TEXT,
+        "rule": TEXT,
+        "severity": {"enum": [severity.name.lower() for severity in Severity]},
+        "message": TEXT,
+        "file": TEXT,
+        "line": number,
+        "column": number,
+        "length": _or_null(COUNT),
+        "offset": _or_null(COUNT),
+        "hint": TEXT,
+        "target": TEXT,
+        "quote": TEXT,
+        "known_from": TEXT,
+        "state": {"enum": [state.value for state in State]},
+        "accepted_in": _or_null(TEXT),
+        "reason": _or_null(TEXT),
+        "fingerprint": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    }
+    return {
+        "version": TEXT,
+        "failed": BOOLEAN,
+        "sources": _list(source),
+        "findings": _list(_object(finding)),
     }
 
 

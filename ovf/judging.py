@@ -1,0 +1,75 @@
+"""Judging sources: their findings, where each lies exactly, and whether it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ovf.explain import reason, requirement
+from ovf.package import Package
+from ovf.pointing import Pointer
+from ovf.remarks import Remark, remarks
+from ovf.rule import Rule, all_rules
+from ovf.validate import validate
+from rehost.acceptance import Baseline, Suppression
+from rehost.errors import InteropError
+from rehost.judgement import Acceptance, Failure, Judged, Law, Subject, fingerprints
+from rehost.report import Finding
+from rehost.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """How to judge. ``remarks`` says whether a descriptor's own comments are listened to."""
+
+    selection: Selection
+    descriptor_only: bool = False
+    remarks: bool = True
+    suppressions: tuple[Suppression, ...] = ()
+    baseline: Baseline | None = None
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Return the rules to judge by, as severe as they are to be."""
+        return tuple(
+            replace(rule, severity=self.selection.severity(rule.id, rule.severity))
+            for rule in all_rules()
+            if self.selection.takes(rule.id)
+        )
+
+    def laws(self) -> tuple[Law, ...]:
+        """Return these rules as reports speak of them."""
+        return tuple(_law(rule) for rule in self.rules())
+
+    def judge(self, source: Path) -> tuple[Subject, InteropError | None]:
+        """Judge one source; where that cannot be done, return the error, too."""
+        try:
+            return Subject(
+                str(source), tuple(self._judged(Package.open(source, tolerant=True)))
+            ), None
+        except InteropError as error:
+            failure = Failure(error.where, error.what, error.hint)
+            return Subject(str(source), (), failure), error
+
+    def _judged(self, package: Package) -> Iterator[Judged]:
+        findings = validate(package, self.rules(), descriptor_only=self.descriptor_only)
+        said = tuple(remarks(package.written)) if self.remarks else ()
+        pointer = Pointer(package)
+        for finding, fingerprint in zip(findings, fingerprints(findings), strict=True):
+            accepted = self._accepted(finding, fingerprint, said, package.written.label)
+            yield Judged(finding, fingerprint, pointer.region(finding), accepted)
+
+    def _accepted(
+        self, finding: Finding, fingerprint: str, said: tuple[Remark, ...], descriptor: str
+    ) -> Acceptance | None:
+        for remark in said:
+            if remark.covers(finding, descriptor):
+                return remark.acceptance
+        for suppression in self.suppressions:
+            if suppression.covers(finding):
+                return suppression.acceptance
+        return self.baseline.accept(fingerprint) if self.baseline else None
+
+
+def _law(rule: Rule) -> Law:
+    return Law(rule.id, rule.severity, requirement(rule), reason(rule), rule.fix, rule.basis.value)

@@ -1,0 +1,82 @@
+"""One run of ``rehost validate``: from its options to reports and exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ovf.judging import Judge
+from ovf.rule import all_rules
+from rehost import __version__
+from rehost.acceptance import Baseline, baseline_text, suppressions
+from rehost.console.reporting import Reports
+from rehost.errors import InteropError
+from rehost.judgement import Acceptance, Judgement, Kind, State
+from rehost.outputs import staged
+from rehost.selection import LEVELS, selection
+
+FOUND = 1
+
+
+def run(sources: tuple[Path, ...], options: Mapping[str, Any], suppress: object) -> int:
+    """Judge all sources and report; the first that could not be judged raises in the end."""
+    judge = _judge(options, suppress)
+    reports = Reports(options["format"], options["output"], force=options["force"])
+    with reports.ready() as places:
+        judged = [judge.judge(source) for source in dict.fromkeys(sources)]
+        errors = [error for _, error in judged if error is not None]
+        judgement = Judgement(
+            __version__,
+            tuple(subject for subject, _ in judged),
+            judge.laws(),
+            LEVELS.get(options["fail_on"]),
+        )
+        if options["write_baseline"] and not errors:
+            judgement = _accepted(judgement, options["write_baseline"], force=options["force"])
+        reports.give(judgement, places)
+    return _ended(judgement, errors)
+
+
+def _judge(options: Mapping[str, Any], suppress: object) -> Judge:
+    known = [rule.id for rule in all_rules()]
+    baseline = options["baseline"]
+    return Judge(
+        selection(options["select"], options["ignore"], options["severity"], known),
+        descriptor_only=options["descriptor_only"],
+        remarks=not options["no_remarks"],
+        suppressions=suppressions(suppress),
+        baseline=Baseline.read(baseline) if baseline else None,
+    )
+
+
+def _accepted(judgement: Judgement, path: Path, *, force: bool) -> Judgement:
+    """Write a baseline of what counts or is in the baseline before, and let none of it count."""
+    found = [
+        judged
+        for subject in judgement.subjects
+        for judged in subject.judged
+        if judged.state is not State.SUPPRESSED
+    ]
+    with staged(path, force=force) as new:
+        new.write_text(baseline_text(found), encoding="utf-8")
+    accepted = Acceptance(Kind.BASELINE, str(path), "accepted by this run")
+    subjects = (
+        replace(
+            subject,
+            judged=tuple(
+                replace(judged, acceptance=judged.acceptance or accepted)
+                for judged in subject.judged
+            ),
+        )
+        for subject in judgement.subjects
+    )
+    return replace(judgement, subjects=tuple(subjects))
+
+
+def _ended(judgement: Judgement, errors: list[InteropError]) -> int:
+    """Return the exit code, or raise the first error of a source."""
+    if errors:
+        raise errors[0]
+    return FOUND if judgement.failed else 0

@@ -1,0 +1,205 @@
+"""``rehost validate`` as it is called: what counts, what is written where, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+from click.testing import CliRunner, Result
+
+from ovf.cli import validate
+from rehost.errors import DamagedInputError, RefusedError, UsageError
+from tests.ovf.builders import SCSI, descriptor
+from tests.support.generated import ROOT, schemas
+
+DISK = '<Disk ovf:diskId="{}" ovf:capacity="0"/>'
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with two packages, a and b, of one and of two errors."""
+    monkeypatch.chdir(tmp_path)
+    write("a.ovf", "d")
+    write("b.ovf", "d", "e")
+    return tmp_path
+
+
+def write(name: str, *disks: str, above: str = "") -> None:
+    lines = "".join(f"\n{DISK.format(disk)}" for disk in disks)
+    text = descriptor(SCSI, disks=lines)
+    Path(name).write_text(text.replace("?>\n", f"?>\n{above}", 1))
+
+
+def run(*arguments: str, settings: dict[str, Any] | None = None) -> Result:
+    return CliRunner().invoke(validate, arguments, default_map=settings or {})
+
+
+def rules_of(result: Result) -> list[str]:
+    return [finding["rule"] for finding in json.loads(result.stdout)["findings"]]
+
+
+def states_of(result: Result) -> list[str]:
+    return [finding["state"] for finding in json.loads(result.stdout)["findings"]]
+
+
+def test_several_sources_are_judged_in_one_run() -> None:
+    result = run("a.ovf", "b.ovf")
+    assert result.exit_code == 1
+    assert result.stdout == (
+        "a.ovf\n"
+        "  5:22: error: ovf:capacity is zero [DSK-002]\n"
+        '      <Disk ovf:diskId="d" ovf:capacity="0"/></DiskSection>\n'
+        "                           ^^^^^^^^^^^^^^^^\n"
+        "      hint: State the capacity as the guest sees it.\n"
+        "\n"
+        "b.ovf\n"
+        "  5:22: error: ovf:capacity is zero [DSK-002]\n"
+        '      <Disk ovf:diskId="d" ovf:capacity="0"/>\n'
+        "                           ^^^^^^^^^^^^^^^^\n"
+        "  6:22: error: ovf:capacity is zero [DSK-002]\n"
+        '      <Disk ovf:diskId="e" ovf:capacity="0"/></DiskSection>\n'
+        "                           ^^^^^^^^^^^^^^^^\n"
+        "\n"
+        "3 errors, 0 warnings, 0 remarks\n"
+    )
+
+
+def test_a_source_that_cannot_be_judged_does_not_keep_the_others_from_it() -> None:
+    result = run("none.ovf", "a.ovf", "-o", "json=out.json")
+    assert isinstance(result.exception, DamagedInputError)
+    lines = result.stdout.splitlines()
+    assert lines[-1] == "1 error, 0 warnings, 0 remarks; 1 of 2 sources could not be judged"
+    assert str(result.exception) in lines
+    document = json.loads(Path("out.json").read_text())
+    jsonschema.validate(document, schemas()["ovf-validate.schema.json"])
+    assert [source["failure"] is None for source in document["sources"]] == [False, True]
+
+
+def test_rules_are_selected_and_ignored() -> None:
+    everything = rules_of(run("b.ovf", "--format", "json"))
+    assert everything == ["DSK-002", "DSK-002"]
+    assert rules_of(run("b.ovf", "--format", "json", "--ignore", "DSK")) == []
+    assert rules_of(run("b.ovf", "--format", "json", "--select", "ITM,MAN")) == []
+    assert rules_of(run("b.ovf", "--format", "json", "--select", "dsk")) == everything
+    assert run("b.ovf", "--ignore", "DSK-002").exit_code == 0
+
+
+def test_severities_are_changed_and_decide() -> None:
+    result = run("a.ovf", "--severity", "DSK-002=warning")
+    assert (result.exit_code, "1 warning" in result.stdout) == (0, True)
+    assert run("a.ovf", "--severity", "DSK=warning", "--fail-on", "warning").exit_code == 1
+
+
+@pytest.mark.parametrize("option", [["--select", "X"], ["--ignore", "X"], ["--severity", "X=info"]])
+def test_a_rule_nobody_knows_is_wrong_usage(option: list[str]) -> None:
+    error = run("a.ovf", *option).exception
+    assert isinstance(error, UsageError)
+    assert str(error) == "no rule has an id that is or begins with 'X'"
+
+
+def test_one_run_writes_several_forms() -> None:
+    names = {form: f"out/{form}" for form in ("sarif", "junit", "html", "gitlab", "github", "text")}
+    outputs = [f"--output={form}={name}" for form, name in names.items()]
+    result = run("b.ovf", *outputs)
+    assert result.stdout.startswith("b.ovf\n")
+    starts = {"sarif": "{", "junit": "<?xml", "html": "<!DOCTYPE", "gitlab": "[", "github": "::"}
+    for form, start in starts.items():
+        assert Path(names[form]).read_text().startswith(start)
+    assert Path(names["text"]).read_text() == result.stdout
+
+
+def test_a_file_alone_takes_what_would_be_printed() -> None:
+    printed = run("b.ovf", "--format", "sarif").stdout
+    result = run("b.ovf", "--format", "sarif", "-o", "x.sarif", "-o", "a=b")
+    assert result.stdout == ""
+    assert Path("x.sarif").read_text() == Path("a=b").read_text() == printed
+
+
+def test_nothing_is_replaced_unasked() -> None:
+    Path("x.json").write_text("mine")
+    for option in (["-o", "json=x.json"], ["--write-baseline", "x.json"]):
+        error = run("a.ovf", *option).exception
+        assert isinstance(error, RefusedError)
+        assert str(error) == "x.json: exists already"
+        assert Path("x.json").read_text() == "mine"
+    assert run("a.ovf", "-o", "json=x.json", "--force").exit_code == 1
+    assert Path("x.json").read_text() != "mine"
+    assert run("a.ovf", "-o", "json=").exit_code == 2
+
+
+def test_a_baseline_accepts_what_there_was_and_nothing_new() -> None:
+    result = run("a.ovf", "--write-baseline", "base.json")
+    assert result.exit_code == 0
+    assert result.stdout == "0 errors, 0 warnings, 0 remarks; 1 in the baseline\n"
+    write("a.ovf", "d", above="\n\n<!-- lines move -->\n")
+    assert run("a.ovf", "--baseline", "base.json").exit_code == 0
+    write("a.ovf", "d", "e")
+    result = run("a.ovf", "--baseline", "base.json", "--format", "json")
+    assert (result.exit_code, states_of(result)) == (1, ["baselined", "active"])
+    result = run("a.ovf", "--baseline", "base.json", "--write-baseline", "base.json", "--force")
+    assert result.exit_code == 0
+    assert run("a.ovf", "--baseline", "base.json").exit_code == 0
+
+
+def test_no_baseline_is_written_of_sources_that_could_not_be_judged() -> None:
+    result = run("a.ovf", "none.ovf", "--write-baseline", "base.json")
+    assert isinstance(result.exception, DamagedInputError)
+    assert not Path("base.json").exists()
+
+
+def test_a_comment_accepts_unless_nobody_listens() -> None:
+    write("a.ovf", "d", above="<!-- rehost: ignore DSK-002 an empty disk -->\n")
+    result = run("a.ovf")
+    assert result.exit_code == 0
+    assert result.stdout == "0 errors, 0 warnings, 0 remarks; 1 suppressed in descriptors\n"
+    assert run("a.ovf", "--no-remarks").exit_code == 1
+    [found] = json.loads(run("a.ovf", "--format", "sarif").stdout)["runs"][0]["results"]
+    assert found["suppressions"] == [
+        {"kind": "inSource", "status": "accepted", "justification": "an empty disk (a.ovf:2)"}
+    ]
+
+
+def test_settings_accept_by_rule_and_file() -> None:
+    settings = {"suppress": [{"rules": ["DSK"], "path": "a.*", "reason": "known"}]}
+    result = run("a.ovf", "b.ovf", "--format", "json", settings=settings)
+    assert states_of(result) == ["suppressed", "active", "active"]
+    error = run("a.ovf", settings={"suppress": [{"rules": ["DSK"]}]}).exception
+    assert str(error) == "[[validate.suppress]]: has no reason (DSK)"
+
+
+def rehost(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    code = "from rehost.console.main import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
+    )
+
+
+def test_settings_come_from_the_file(here: Path) -> None:
+    (here / "rehost.toml").write_text(
+        "[validate]\n"
+        'severity = ["DSK=warning"]\n'
+        "[[validate.suppress]]\n"
+        'rules = ["DSK-002"]\npath = "b.ovf"\nreason = "known"\n'
+    )
+    done = rehost("validate", "a.ovf", "b.ovf")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("0 errors, 1 warning, 0 remarks; 2 suppressed by settings\n")
+    assert "\x1b" not in done.stdout
+
+
+def test_an_error_is_told_once_and_has_its_code() -> None:
+    done = rehost("validate", "none.ovf")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("error: none.ovf: ")
+    assert rehost("validate", "a.ovf").returncode == 1
