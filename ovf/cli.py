@@ -58,12 +58,19 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--no-remarks", is_flag=True, help="Do not listen to `rehost: ignore` in descriptors."
 )
+@click.option(
+    "--target",
+    multiple=True,
+    metavar="NAME",
+    help="Judge by what this importer accepts instead; may be given again.",
+)
 @click.option("--descriptor-only", is_flag=True, help="Open no file but the descriptor.")
 @click.pass_context
 def validate(ctx: click.Context, /, sources: tuple[Path, ...], **options: Any) -> None:
-    """Judge OVF packages by the standard.
+    """Judge OVF packages by the standard, or by what importers accept.
 
     SOURCE is an .ova, an .ovf or a folder that holds one. `rehost ovf explain ID` explains a rule.
+    With --target only what matters to that importer is found; `rehost ovf targets` lists them.
     """
     from ovf.request import run
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
+from ovf.profile import Check
 from ovf.rule import Basis, Rule, all_rules
 from rehost.errors import UsageError
 
@@ -107,12 +108,12 @@ def pages() -> dict[str, str]:
     return {"README.md": _index(grouped), **texts}
 
 
-def requirement(rule: Rule) -> str:
+def requirement(rule: Rule | Check) -> str:
     """Return the first sentence of an explanation, on one line."""
     return " ".join(rule.explanation.partition("\n\n")[0].split())
 
 
-def reason(rule: Rule) -> str:
+def reason(rule: Rule | Check) -> str:
     """Return why a requirement matters, on one line."""
     between = rule.explanation.partition("\n\n")[2].partition("Fix: ")[0]
     return " ".join(between.split())

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ovf.explain import reason, requirement
 from ovf.package import Package
 from ovf.pointing import Pointer
+from ovf.profile import Check, Target
 from ovf.remarks import Remark, remarks
 from ovf.rule import Rule, all_rules
+from ovf.targets import Prospect, prospect
 from ovf.validate import validate
 from rehost.acceptance import Baseline, Suppression
 from rehost.errors import InteropError
-from rehost.judgement import Acceptance, Failure, Judged, Law, Subject, fingerprints
+from rehost.judgement import Acceptance, Failure, Judged, Law, Outlook, Subject, fingerprints
 from rehost.report import Finding
 from rehost.selection import Selection
 
@@ -28,6 +30,7 @@ class Judge:
     remarks: bool = True
     suppressions: tuple[Suppression, ...] = ()
     baseline: Baseline | None = None
+    targets: tuple[Target, ...] = ()
 
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules to judge by, as severe as they are to be."""
@@ -38,21 +41,40 @@ class Judge:
         )
 
     def laws(self) -> tuple[Law, ...]:
-        """Return these rules as reports speak of them."""
-        return tuple(_law(rule) for rule in self.rules())
+        """Return these rules, or the checks of the targets, as reports speak of them."""
+        checks = {check.id: check for target in self.targets for check in target.profile.checks}
+        minded = {name for target in self.targets for name in target.profile.enforces}
+        return (
+            *(_law(rule) for rule in self.rules() if not self.targets or rule.id in minded),
+            *(_law_of(checks[name]) for name in sorted(checks) if self.selection.takes(name)),
+        )
 
     def judge(self, source: Path) -> tuple[Subject, InteropError | None]:
         """Judge one source; where that cannot be done, return the error, too."""
         try:
-            return Subject(
-                str(source), tuple(self._judged(Package.open(source, tolerant=True)))
-            ), None
+            package = Package.open(source, tolerant=True)
+            outlooks = tuple(
+                prospect(package, target, descriptor_only=self.descriptor_only)
+                for target in self.targets
+            )
+            judged = tuple(self._judged(package, self._findings(package, outlooks)))
+            said = tuple(Outlook(each.target.name, each.outcome) for each in outlooks)
+            return Subject(str(source), judged, outlooks=said), None
         except InteropError as error:
             failure = Failure(error.where, error.what, error.hint)
             return Subject(str(source), (), failure), error
 
-    def _judged(self, package: Package) -> Iterator[Judged]:
-        findings = validate(package, self.rules(), descriptor_only=self.descriptor_only)
+    def _findings(self, package: Package, outlooks: Iterable[Prospect]) -> list[Finding]:
+        if not self.targets:
+            return validate(package, self.rules(), descriptor_only=self.descriptor_only)
+        return [
+            replace(finding, severity=self.selection.severity(finding.rule, finding.severity))
+            for outlook in outlooks
+            for finding in outlook.findings
+            if self.selection.takes(finding.rule)
+        ]
+
+    def _judged(self, package: Package, findings: list[Finding]) -> Iterator[Judged]:
         said = tuple(remarks(package.written)) if self.remarks else ()
         pointer = Pointer(package)
         for finding, fingerprint in zip(findings, fingerprints(findings), strict=True):
@@ -73,3 +95,9 @@ class Judge:
 
 def _law(rule: Rule) -> Law:
     return Law(rule.id, rule.severity, requirement(rule), reason(rule), rule.fix, rule.basis.value)
+
+
+def _law_of(check: Check) -> Law:
+    return Law(
+        check.id, check.severity, requirement(check), reason(check), check.fix, check.known_from
+    )

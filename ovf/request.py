@@ -9,6 +9,7 @@ from typing import Any
 
 from ovf.judging import Judge
 from ovf.rule import all_rules
+from ovf.targets import target_named
 from rehost import __version__
 from rehost.acceptance import Baseline, baseline_text, suppressions
 from rehost.console.reporting import Reports
@@ -40,7 +41,9 @@ def run(sources: tuple[Path, ...], options: Mapping[str, Any], suppress: object)
 
 
 def _judge(options: Mapping[str, Any], suppress: object) -> Judge:
+    targets = tuple(dict.fromkeys(target_named(name) for name in options["target"]))
     known = [rule.id for rule in all_rules()]
+    known += [check.id for target in targets for check in target.profile.checks]
     baseline = options["baseline"]
     return Judge(
         selection(options["select"], options["ignore"], options["severity"], known),
@@ -48,6 +51,7 @@ def _judge(options: Mapping[str, Any], suppress: object) -> Judge:
         remarks=not options["no_remarks"],
         suppressions=suppressions(suppress),
         baseline=Baseline.read(baseline) if baseline else None,
+        targets=targets,
     )
 
 

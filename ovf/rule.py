@@ -74,9 +74,7 @@ class Rule:
     @property
     def fix(self) -> str:
         """What to do, in one line."""
-        _, found, advice = self.explanation.partition("Fix: ")
-        line = " ".join(advice.split()) if found else ""
-        return line[:1].upper() + line[1:]
+        return advice(self.explanation)
 
     def findings(self, package: Package) -> Iterator[Finding]:
         """Yield what the rule finds wrong with a package, if it holds for its version."""
@@ -84,6 +82,13 @@ class Rule:
             return
         for location, message in self.check(package):
             yield Finding(self.id, self.severity, message, location, self.fix)
+
+
+def advice(explanation: str) -> str:
+    """Return what an explanation says after ``Fix:``, in one line."""
+    _, found, text = explanation.partition("Fix: ")
+    line = " ".join(text.split()) if found else ""
+    return line[:1].upper() + line[1:]
 
 
 def rule(

@@ -22,6 +22,11 @@ def validate(
         if rule.needs is Needs.DESCRIPTOR or not descriptor_only
         for finding in rule.findings(package)
     ]
+    return in_order(findings)
+
+
+def in_order(findings: list[Finding]) -> list[Finding]:
+    """Return findings in the order of their places, each once."""
     return sorted(dict.fromkeys(findings), key=lambda finding: _place(finding.location))
 
 

@@ -129,12 +129,24 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """What an importer will do with a source: "will import", "will not import"."""
+
+    target: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
-    """One source, and what was found in it or why nothing could be."""
+    """One source, and what was found in it or why nothing could be.
+
+    ``outlooks`` are the verdicts of the importers it was judged for, whatever is accepted here.
+    """
 
     source: str
     judged: tuple[Judged, ...]
     failure: Failure | None = None
+    outlooks: tuple[Outlook, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

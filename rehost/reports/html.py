@@ -79,6 +79,8 @@ def _section(subject: Subject, laws: dict[str, Law]) -> Iterator[str]:
         yield f"<p>{_said(subject.failure.hint)}</p></article>"
     elif not subject.judged:
         yield "<p>Nothing was found.</p>"
+    for outlook in subject.outlooks:
+        yield f"<p>{_said(outlook.target)} <strong>{_said(outlook.outcome)}</strong>.</p>"
     for judged in sorted(subject.judged, key=lambda each: each.state is not State.ACTIVE):
         yield from _article(judged, laws.get(judged.finding.rule))
     yield "</section>"
@@ -93,7 +95,11 @@ def _article(judged: Judged, law: Law | None) -> Iterator[str]:
     yield f"<p><code>{_said(judged.place)}</code></p>"
     if judged.region:
         yield f"<pre>{_marked(judged.region)}</pre>"
-    for name, said in (("Importer", finding.target), ("It says", finding.quote)):
+    for name, said in (
+        ("Importer", finding.target),
+        ("It says", finding.quote),
+        ("Known from", finding.source),
+    ):
         if said:
             yield f"<p>{name}: {_said(said)}</p>"
     if finding.hint:

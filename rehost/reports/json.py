@@ -33,6 +33,7 @@ def _source(subject: Subject) -> dict[str, Any]:
         "source": subject.source,
         **counts,
         "failure": failure and {"where": failure.where, "what": failure.what, "hint": failure.hint},
+        "targets": [{"name": each.target, "outcome": each.outcome} for each in subject.outlooks],
     }
 
 

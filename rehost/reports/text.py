@@ -38,6 +38,10 @@ def render(judgement: Judgement) -> str:
         parts += ["\n".join(lines) + "\n" for lines in _groups(subject, hinted)]
         if subject.failure and several:
             parts.append(f"{printable(str(subject.failure))}\n")
+        if subject.outlooks:
+            whose = f"{printable(subject.source)}: " if several else ""
+            lines = (f"{whose}{each.target} {each.outcome}" for each in subject.outlooks)
+            parts.append("\n".join(lines) + "\n")
     return "\n".join([*parts, _summary(judgement)]) + "\n"
 
 
@@ -65,6 +69,8 @@ def _finding(judged: Judged, *, with_hint: bool) -> Iterator[str]:
         yield f"{INDENT}it says: {printable(finding.quote)}"
     if finding.hint and with_hint:
         yield f"{INDENT}hint: {printable(finding.hint)}"
+    if finding.source and with_hint:
+        yield f"{INDENT}known from {printable(finding.source)}"
 
 
 def _shown(region: Region, colour: str) -> Iterator[str]:

@@ -68,8 +68,11 @@ def schemas() -> dict[str, dict[str, Any]]:
 def _judgement() -> dict[str, Any]:
     """Return the properties of what was judged and found."""
     failure = _object({"where": TEXT, "what": TEXT, "hint": TEXT})
+    target = _object({"name": TEXT, "outcome": TEXT})
     counts = {state.value: COUNT for state in State}
-    source = _object({"source": TEXT, **counts, "failure": _or_null(failure)})
+    source = _object(
+        {"source": TEXT, **counts, "failure": _or_null(failure), "targets": _list(target)}
+    )
     number = _or_null({"type": "integer", "minimum": 1})
     finding = {
         "source": TEXT,

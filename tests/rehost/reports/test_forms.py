@@ -59,6 +59,7 @@ def test_json_fits_its_published_schema_and_says_everything() -> None:
         "suppressed": 2,
         "baselined": 1,
         "failure": None,
+        "targets": [],
     }
     assert document["sources"][3]["failure"] == {
         "where": "gone.ova",

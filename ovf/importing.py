@@ -1,0 +1,87 @@
+"""What importers look at in a descriptor: its machines, their hardware, what may be left out.
+
+Spec: DSP0243 clauses 8.1 (sections and families of virtual hardware), 7.3 (``ovf:required``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from lxml import etree
+
+from ovf import units
+from ovf.cim import ResourceType
+from ovf.envelope import Envelope
+from ovf.outline import WrittenItem, items
+from rehost.errors import DamagedInputError
+from rehost.report import Location
+
+BACKING = re.compile(r"(?:ovf:)?/{0,2}(disk|file)/(.+)")
+MIB = 1 << 20
+CONTROLLERS = (ResourceType.IDE, ResourceType.SCSI, ResourceType.OTHER_STORAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """A hardware section. ``families`` are the alternatives of its VirtualSystemType."""
+
+    element: etree._Element
+    at: Location
+    families: tuple[str, ...]
+
+
+def machines(envelope: Envelope) -> tuple[tuple[Hardware, ...], ...]:
+    """Return the hardware sections of each virtual system."""
+    return envelope.once(_machines)
+
+
+def _machines(envelope: Envelope) -> tuple[tuple[Hardware, ...], ...]:
+    return tuple(
+        tuple(
+            _hardware(section, envelope)
+            for section in envelope.children(system, "VirtualHardwareSection")
+        )
+        for system in envelope.systems
+    )
+
+
+def _hardware(section: etree._Element, envelope: Envelope) -> Hardware:
+    kind = next(section.iter("{*}VirtualSystemType"), None)
+    text = "" if kind is None else kind.text or ""
+    families = tuple(text.replace(",", " ").split())
+    return Hardware(section, envelope.at(section if kind is None else kind), families)
+
+
+def devices(envelope: Envelope, *kinds: int) -> Iterator[WrittenItem]:
+    """Yield the items of these resource types, or all, that are no bounds of others."""
+    for item in items(envelope):
+        if item.bound == "normal" and (not kinds or kind_of(item) in kinds):
+            yield item
+
+
+def kind_of(item: WrittenItem) -> int | None:
+    """Return an item's resource type, where it is a number."""
+    text = item.said.get("ResourceType", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def subtypes(item: WrittenItem) -> list[str]:
+    """Return the alternatives of an item's ResourceSubType, in lower case."""
+    return item.said.get("ResourceSubType", "").lower().replace(",", " ").split()
+
+
+def optional(element: etree._Element, envelope: Envelope) -> bool:
+    """Say whether an importer may do without an element."""
+    return envelope.attribute(element, "required") in {"false", "0"}
+
+
+def megabytes(item: WrittenItem) -> Fraction | None:
+    """Return how many MiB one unit of an item is; None where its unit cannot be read."""
+    try:
+        unit = units.parse(item.said.get("AllocationUnits") or "byte * 2^20")
+    except DamagedInputError:
+        return None
+    return unit.multiplier / MIB if unit.base == "byte" else None

@@ -1,0 +1,1 @@
+"""The importers, one module each, whose PROFILE says what it accepts."""

@@ -1,0 +1,28 @@
+"""ESXi and vCenter, by the release whose hardware it has."""
+
+from __future__ import annotations
+
+from ovf.profile import Profile
+from ovf.vmware import hardware, packaging
+from ovf.vmware.common import ENFORCED, EVERYWHERE, SOURCE, STRICT
+from ovf.vmware.hosts import ESXI
+
+PROFILE = Profile(
+    name="vmware-esxi",
+    title="VMware ESXi and vCenter",
+    aliases=("esxi", "vcenter", "vsphere"),
+    releases=tuple(host.release for host in ESXI),
+    checks=(
+        *EVERYWHERE,
+        *STRICT,
+        hardware.needs_update,
+        hardware.too_old,
+        packaging.new_algorithm,
+        packaging.descriptor_is_not_listed,
+        packaging.compressed_file,
+        packaging.required_extra,
+        packaging.needs_vcenter,
+    ),
+    enforces=ENFORCED,
+    source=SOURCE,
+)

@@ -1,0 +1,18 @@
+"""VMware Workstation, which asks whether to try again with relaxed checks where ESXi refuses."""
+
+from __future__ import annotations
+
+from ovf.profile import Profile
+from ovf.vmware import hardware
+from ovf.vmware.common import ENFORCED, EVERYWHERE, LAX, SOURCE
+from ovf.vmware.hosts import WORKSTATION
+
+PROFILE = Profile(
+    name="vmware-workstation",
+    title="VMware Workstation",
+    aliases=("workstation",),
+    releases=tuple(host.release for host in WORKSTATION),
+    checks=(*EVERYWHERE, *LAX, hardware.needs_update),
+    enforces=ENFORCED,
+    source=SOURCE,
+)

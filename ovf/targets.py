@@ -1,0 +1,85 @@
+"""Judging a package for an importer: will it import, and as what.
+
+An importer's verdict rests on its own checks and on those rules of the standard it enforces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from enum import StrEnum
+from functools import cache
+
+from ovf.package import Package
+from ovf.profile import Target, profiles
+from ovf.rule import Needs, all_rules
+from ovf.validate import in_order
+from rehost.errors import UsageError
+from rehost.report import Finding, Severity
+
+
+class Outcome(StrEnum):
+    """What an importer does with a package, as far as it is known."""
+
+    IMPORTS = "will import"
+    CHANGES = "will import with changes"
+    REFUSES = "will not import"
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What one target makes of a package, and why."""
+
+    target: Target
+    findings: tuple[Finding, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """The importer's verdict."""
+        worst = max((finding.severity for finding in self.findings), default=Severity.INFO)
+        if worst is Severity.ERROR:
+            return Outcome.REFUSES
+        return Outcome.CHANGES if worst is Severity.WARNING else Outcome.IMPORTS
+
+
+@cache
+def all_targets() -> dict[str, Target]:
+    """Return every target by its name, general names among them."""
+    return {target.name: target for profile in profiles() for target in profile.targets()}
+
+
+def target_named(name: str) -> Target:
+    """Return a target by its name; a release may be given without its last ".0"."""
+    known = all_targets()
+    for spelled in (name.lower(), f"{name.lower()}.0"):
+        found = next((known[each] for each in known if each.lower() == spelled), None)
+        if found is not None:
+            return found
+    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    meant = f"Did you mean {', '.join(near)}? " if near else ""
+    raise UsageError(
+        f"no target has the name {name!r}", hint=f"{meant}`rehost ovf targets` lists them."
+    )
+
+
+def prospect(package: Package, target: Target, *, descriptor_only: bool = False) -> Prospect:
+    """Return what a target makes of a package; see ``validate`` for ``descriptor_only``."""
+    found = [*_own(package, target, descriptor_only), *_enforced(package, target, descriptor_only)]
+    return Prospect(target, tuple(in_order(found)))
+
+
+def _own(package: Package, target: Target, descriptor_only: bool) -> Iterator[Finding]:
+    for check in target.profile.checks:
+        if check.needs is Needs.DESCRIPTOR or not descriptor_only:
+            yield from check.findings(package, target)
+
+
+def _enforced(package: Package, target: Target, descriptor_only: bool) -> Iterator[Finding]:
+    profile = target.profile
+    for rule in all_rules():
+        severity = profile.enforces.get(rule.id)
+        if severity is None or (descriptor_only and rule.needs is not Needs.DESCRIPTOR):
+            continue
+        for finding in rule.findings(package):
+            yield replace(finding, severity=severity, target=target.name, source=profile.source)

@@ -1,0 +1,1 @@
+"""What VMware's importers have in common: ovftool, vCenter, ESXi, Workstation and Fusion."""
