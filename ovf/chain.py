@@ -17,12 +17,16 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509 import verification
 from cryptography.x509.extensions import ExtensionTypeVar
 
-from ovf.keys import issuer_of, load_certificates, public_key_of, subject_of
-from rehost.errors import EnvironmentFailureError, InteropError
+from ovf.keys import (
+    certificates_in,
+    issuer_of,
+    load_certificates,
+    public_key_of,
+    subject_of,
+)
+from rehost.errors import EnvironmentFailureError
 
 LONGEST_CHAIN = 10
-MOST_TRUSTED = 5000
-SUFFIXES = (".pem", ".crt", ".cer", ".der")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +43,36 @@ class Chain:
 
 
 def trusted_certificates(place: Path | None) -> list[x509.Certificate]:
-    """Return the certificates in a file or a folder, by default those this computer trusts."""
-    if place is None:
-        paths = ssl.get_default_verify_paths()
-        found = paths.cafile or paths.capath
-        if found is None:
-            raise EnvironmentFailureError(
-                "this computer has no trusted certificates",
-                hint="Install them (apt-get install ca-certificates), or name some by --trust.",
-            )
-        return _readable(Path(found))
-    if place.is_dir():
-        paths_in = sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES)
-        return [each for path in paths_in for each in load_certificates(path)][:MOST_TRUSTED]
-    return load_certificates(place)
+    """Return the certificates in a file or a folder, by default those this computer trusts.
 
-
-def _readable(place: Path) -> list[x509.Certificate]:
-    """Return the computer's own; one it cannot be used is not the user's concern here."""
-    if not place.is_dir():
+    Of a folder, and of the computer's own, what is no certificate is passed over.
+    """
+    if place is not None and not place.is_dir():
         return load_certificates(place)
-    found = []
-    for path in sorted(place.iterdir()):
-        try:
-            found += load_certificates(path)
-        except InteropError:
-            continue
+    own = ssl.get_default_verify_paths()
+    where = place or Path(own.cafile or own.capath or own.openssl_capath)
+    found = [
+        certificate
+        for path in (_files_in(where) if where.is_dir() else [where])
+        for certificate in certificates_in(path)
+        if certificate is not None
+    ]
+    if not found:
+        raise EnvironmentFailureError(
+            "holds no certificate to be trusted",
+            where=str(where),
+            hint="Name a file or a folder of certificates by --trust.",
+        )
     return found
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise EnvironmentFailureError(
+            f"cannot be read ({error.strerror})", where=str(folder)
+        ) from error
 
 
 def judged(
@@ -76,9 +83,11 @@ def judged(
 ) -> Chain:
     """Say whether a signer is vouched for by a trusted certificate, and if not, why."""
     way = climbed(signer, (*others, *trusted))
+    late = not_in_force(signer, at)
+    problems = [f"certificate {late}"] if late else []
     if signer in trusted:
-        return Chain((signer,), ())
-    problems = [*_gaps(way, trusted), *_not_in_force(way[1:], at), *_not_issuers(way[1:])]
+        return Chain((signer,), tuple(problems))
+    problems += [*_gaps(way, trusted), *_not_in_force(way[1:], at), *_not_issuers(way[1:])]
     if not problems:
         refusal = _refusal(signer, others, trusted, at)
         problems = [f"chain is not accepted ({refusal})"] if refusal else []

@@ -16,7 +16,6 @@ from typing import Any
 from asn1crypto import cms
 from asn1crypto.core import SetOf
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from ovf import keys
 
@@ -44,7 +43,7 @@ def check(encoded: bytes, content: bytes, known: tuple[x509.Certificate, ...] = 
         signed = _signed_data(encoded)
         inside = tuple(_certificates(signed))
         infos = list(signed["signer_infos"])
-    except (ValueError, TypeError, KeyError, IndexError, UnsupportedAlgorithm, RecursionError):
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
         return SignedData((), (), ("CMS signature cannot be read",))
     except _NotTrueError as error:
         return SignedData((), (), (str(error),))
@@ -72,7 +71,7 @@ def _signed_data(encoded: bytes) -> Any:
 def _certificates(signed: Any) -> Iterator[x509.Certificate]:
     for choice in signed["certificates"]:
         if choice.name == "certificate":
-            yield x509.load_der_x509_certificate(choice.chosen.dump())
+            yield keys.parsed(choice.chosen.dump())
 
 
 def _signer(

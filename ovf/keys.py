@@ -7,7 +7,10 @@ module is imported only where something is signed or verified.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import base64
+import re
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,10 +24,18 @@ from cryptography.x509.oid import NameOID
 
 from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
 from rehost.files import LocalFile, read_all
+from rehost.outputs import staged, writing
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 LARGEST = 16 << 20
+PEM_CERTIFICATE = re.compile(
+    rb"-----BEGIN (?:X509 )?CERTIFICATE-----.*?-----END (?:X509 )?CERTIFICATE-----", re.DOTALL
+)
+UNREADABLE = (
+    *(ValueError, TypeError, OverflowError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
 HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "SHA1": hashes.SHA1,
     "SHA224": hashes.SHA224,
@@ -33,6 +44,8 @@ HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "SHA512": hashes.SHA512,
 }
 RSA_BITS = 3072
+LEAST_RSA = 2048
+LEAST_ECDSA = 224
 KEY_HINT = "Make an RSA or ECDSA key, as `rehost ovf testkey` does."
 
 
@@ -72,15 +85,44 @@ def load_pkcs12(path: Path, passphrase: bytes | None) -> Signer:
 
 def load_certificates(path: Path) -> list[x509.Certificate]:
     """Return the certificates in a PEM or DER file."""
+    found = []
+    for certificate in certificates_in(path):
+        if certificate is None:
+            raise DamagedInputError(
+                "holds a certificate that cannot be read, or none",
+                where=str(path),
+                hint="PEM or DER is read.",
+            )
+        found.append(certificate)
+    return found
+
+
+def certificates_in(path: Path) -> Iterator[x509.Certificate | None]:
+    """Yield the certificates in a PEM or DER file, None for one that cannot be read."""
     content = read_all(LocalFile(path), LARGEST)
+    for encoded in PEM_CERTIFICATE.findall(content) or [content]:
+        try:
+            yield parsed(_unarmoured(encoded))
+        except ValueError:
+            yield None
+
+
+def parsed(encoded: bytes) -> x509.Certificate:
+    """Read a certificate whole, in DER; any part that cannot be read raises ValueError."""
     try:
-        if b"-----BEGIN" in content:
-            return x509.load_pem_x509_certificates(content)
-        return [x509.load_der_x509_certificate(content)]
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise DamagedInputError(
-            "holds no certificate that can be read", where=str(path), hint="PEM or DER is read."
-        ) from error
+        with warnings.catch_warnings(action="ignore"):
+            certificate = x509.load_der_x509_certificate(encoded)
+            _ = certificate.subject, certificate.issuer, list(certificate.extensions)
+            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from error
+    return certificate
+
+
+def _unarmoured(encoded: bytes) -> bytes:
+    """Return what PEM holds; what is no PEM stays."""
+    lines = encoded.split(b"\n")
+    return base64.b64decode(b"".join(lines[1:-1])) if encoded.startswith(b"-----") else encoded
 
 
 def _private_key(path: Path, passphrase: bytes | None) -> object:
@@ -154,13 +196,19 @@ def make_signer(name: str, *, kind: str, days: int, now: datetime) -> Signer:
     return Signer(key, made.sign(key, hashes.SHA256()))
 
 
-def key_pem(key: PrivateKey) -> bytes:
-    """Return a key as PKCS #8, not encrypted."""
-    return key.private_bytes(
+def write_signer(signer: Signer, key: Path, certificate: Path, *, force: bool = False) -> None:
+    """Write a key, not encrypted but for its owner alone (PKCS #8, PEM), and its certificate."""
+    content = signer.key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+    with staged(certificate, force=force) as public, staged(key, force=force) as private:
+        with writing(key):
+            private.touch(mode=0o600)
+            private.write_bytes(content)
+        with writing(certificate):
+            public.write_bytes(pem(signer.certificate))
 
 
 def pem(certificate: x509.Certificate) -> bytes:
@@ -177,6 +225,11 @@ def public_key_of(certificate: x509.Certificate) -> PublicKey:
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise ValueError(f"key is neither RSA nor ECDSA ({type(key).__name__})")
     return key
+
+
+def is_too_short(key: PublicKey) -> bool:
+    """Say whether a key can be broken with the means of our time."""
+    return key.key_size < (LEAST_RSA if isinstance(key, rsa.RSAPublicKey) else LEAST_ECDSA)
 
 
 def key_text(key: PublicKey) -> str:

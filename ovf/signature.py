@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from ovf.cms import SignedData
 
-LEAST_BITS = {"RSA": 2048, "ECDSA": 224}
 SEVERITIES = {
     "CRT-001": Severity.ERROR,
     "CRT-002": Severity.ERROR,
@@ -115,8 +114,7 @@ def _examined(name: str, signed: _Signed, at: datetime) -> Examination:
 
 def _loaded(file: CertificateFile) -> tuple[list[x509.Certificate], list[Finding]]:
     """Return the certificates that can be read: the first, if it can, is the signer's."""
-    from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from ovf import keys
 
     if not file.blocks or file.blocks[0].label not in CERTIFICATE:
         said = f", but {file.blocks[0].label} first" if file.blocks else ""
@@ -125,20 +123,12 @@ def _loaded(file: CertificateFile) -> tuple[list[x509.Certificate], list[Finding
     found, findings = [], []
     for number, block in enumerate(file.certificates):
         try:
-            certificate = x509.load_der_x509_certificate(block.content)
-            _read_whole(certificate)
-            found.append(certificate)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+            found.append(keys.parsed(block.content))
+        except ValueError:
             findings.append(_found("CRT-002", "certificate cannot be read", file.at(block.line)))
             if number == 0:
                 return [], findings
     return found, findings
-
-
-def _read_whole(certificate: x509.Certificate) -> None:
-    """Raise ValueError now where a name, a time or an extension cannot be read."""
-    _ = certificate.subject, certificate.issuer, list(certificate.extensions)
-    _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 def _named(signed: _Signed) -> Iterator[Finding]:
@@ -170,7 +160,7 @@ def _true(signed: _Signed, signer: x509.Certificate) -> Iterator[Finding]:
     except ValueError as error:
         yield _found("CRT-003", f"certificate's {error}", at)
         return
-    if key.key_size < LEAST_BITS[keys.key_text(key).partition(",")[0]]:
+    if keys.is_too_short(key):
         message = f"key is too short to be safe ({keys.key_text(key)})"
         yield _found("CRT-005", message, file.at(file.certificates[0].line))
     if signed.content is None:

@@ -15,6 +15,7 @@ import msgspec
 from converters.disks.checking import Lost, Problem, Usage
 from converters.matrix import matrix_markdown
 from ovf.explain import pages
+from ovf.verify import Attestation
 from rehost.console.output import SCHEMA_VERSION
 from rehost.judgement import State
 from rehost.machine import Machine
@@ -62,6 +63,26 @@ def schemas() -> dict[str, dict[str, Any]]:
             "What `rehost validate --format json` prints", _judgement(), {}
         ),
         **disk_schemas(),
+        **_signature_schemas(),
+    }
+
+
+def _signature_schemas() -> dict[str, dict[str, Any]]:
+    """Return the schemas of what `ovf sign` and `ovf verify` print."""
+    (attestation,), parts = msgspec.json.schema_components(
+        [Attestation], ref_template="#/$defs/{name}"
+    )
+    for part in parts.values():
+        part |= {"additionalProperties": False}
+    signed = dict.fromkeys(("path", "certificate", "algorithm", "signer"), TEXT)
+    verified = {"source": TEXT, "verified": BOOLEAN, "attestation": attestation}
+    return {
+        "ovf-sign.schema.json": _document(
+            "What `rehost ovf sign --json` prints", {**signed, "remarks": TEXTS}, {}
+        ),
+        "ovf-verify.schema.json": _document(
+            "What `rehost ovf verify --json` prints", verified, parts
+        ),
     }
 
 

@@ -1,0 +1,105 @@
+"""``rehost ovf sign``: the manifest of a package is signed, and the certificate put beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rehost.console.output import emit_json, say
+from rehost.errors import UsageError
+
+if TYPE_CHECKING:
+    from ovf.keys import Signer
+
+DIGESTS = ("sha1", "sha256", "sha384", "sha512")
+LONGEST_PASSPHRASE = 4096
+PLACE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("source", type=PLACE)
+@click.argument("dest", type=PLACE, required=False)
+@click.option("--key", type=PLACE, metavar="FILE", help="The signer's key, RSA or ECDSA.")
+@click.option("--certificate", type=PLACE, metavar="FILE", help="The certificate of that key.")
+@click.option("--chain", type=PLACE, metavar="FILE", help="Intermediate certificates to add.")
+@click.option("--pkcs12", type=PLACE, metavar="FILE", help="Key, certificate and chain in one.")
+@click.option(
+    "--passphrase-file",
+    type=PLACE,
+    metavar="FILE",
+    help="Its first line decrypts the key or the PKCS #12 file.",
+)
+@click.option(
+    "--digest",
+    type=click.Choice(DIGESTS),
+    default="sha256",
+    show_default=True,
+    help="The digest that is signed.",
+)
+@click.option("--force", is_flag=True, help="Replace DEST, or what is signed already.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def sign(
+    source: Path, dest: Path | None, digest: str, *, force: bool, as_json: bool, **who: Path | None
+) -> None:
+    """Sign the OVF package SOURCE.
+
+    SOURCE is an .ova, an .ovf or a folder that holds one; its digests are checked first. A signed
+    .ova is written to DEST, or with --force in its own place; otherwise NAME.cert is put beside
+    the manifest.
+    """
+    from datetime import UTC, datetime
+
+    from ovf.package import Package
+    from ovf.sign import sign_package
+
+    signed = sign_package(
+        Package.open(source),
+        _signer(who),
+        algorithm=digest.upper(),
+        now=datetime.now(UTC),
+        dest=dest,
+        force=force,
+    )
+    if as_json:
+        emit_json(
+            {
+                "path": str(signed.path),
+                "certificate": signed.certificate,
+                "algorithm": signed.algorithm,
+                "signer": signed.signer,
+                "remarks": signed.remarks,
+            }
+        )
+        return
+    say(f"{signed.path}: signed by {signed.signer}, {signed.algorithm}, in {signed.certificate}")
+    for remark in signed.remarks:
+        say(f"  note: {remark}")
+
+
+def _signer(who: dict[str, Path | None]) -> Signer:
+    """Return who signs, as the options say it."""
+    from ovf.keys import load_pkcs12, load_signer
+
+    key, certificate, chain = (who[name] for name in ("key", "certificate", "chain"))
+    pkcs12, passphrase = who["pkcs12"], _passphrase(who["passphrase_file"])
+    if pkcs12 is not None and key is None and certificate is None and chain is None:
+        return load_pkcs12(pkcs12, passphrase)
+    if pkcs12 is None and key is not None and certificate is not None:
+        return load_signer(key, certificate, chain, passphrase)
+    raise UsageError(
+        "who signs is to be said by --key and --certificate, or else by --pkcs12",
+        hint="For tests, `rehost ovf testkey` makes both.",
+    )
+
+
+def _passphrase(path: Path | None) -> bytes | None:
+    from rehost.files import LocalFile, read_all
+
+    if path is None:
+        return None
+    return (read_all(LocalFile(path), LONGEST_PASSPHRASE).splitlines() or [b""])[0]
+
+
+COMMAND = sign

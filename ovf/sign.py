@@ -1,0 +1,122 @@
+"""Signing a package: its manifest is signed, and the certificate put beside it.
+
+Spec: DSP0243 clause 5.1. What is signed has been checked: every digest, and that the manifest
+lists every file, for a signature over a false manifest would vouch for damage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from ovf import chain
+from ovf.insertion import insert
+from ovf.keys import Signer, pem, sign, subject_of
+from ovf.manifest import LARGEST, Verification, read_manifest
+from ovf.package import Package
+from rehost.errors import RefusedError, UsageError
+from rehost.files import read_all
+from rehost.outputs import staged, writing
+from rehost.report import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What was signed: the file that holds it, and how."""
+
+    path: Path
+    certificate: str
+    algorithm: str
+    signer: str
+    remarks: tuple[str, ...]
+
+
+def signed_text(manifest: bytes, name: str, signer: Signer, algorithm: str) -> bytes:
+    """Return a certificate file: the signature, the signer's certificate, then the chain."""
+    signature = sign(signer.key, manifest, algorithm).hex()
+    certificates = b"".join(map(pem, (signer.certificate, *signer.chain)))
+    return f"{algorithm}({name})= {signature}\n".encode() + certificates
+
+
+def sign_package(
+    package: Package,
+    signer: Signer,
+    *,
+    algorithm: str,
+    now: datetime,
+    dest: Path | None = None,
+    force: bool = False,
+) -> Signing:
+    """Sign a package where it lies, or an archive into ``dest``; a manifest must be there."""
+    _refuse_signer(signer, now)
+    name = package.manifest_name
+    if name is None:
+        raise RefusedError(
+            "has no manifest, which is what is signed",
+            where=str(package.path),
+            hint="Write the package with a manifest first.",
+        )
+    own = package.certificate_name or str(PurePosixPath(name).with_suffix(".cert"))
+    path = _place(package, own, dest)
+    with staged(path, force=force) as place:
+        _refuse_false(package)
+        manifest = read_all(package.member(name), LARGEST)
+        content = signed_text(manifest, name, signer, algorithm)
+        if package.archive is None:
+            with writing(place):
+                place.write_bytes(content)
+        else:
+            names = (package.beside(own), package.beside(name))
+            insert(package.archive, names[0], content, place, after=names[1])
+    who = subject_of(signer.certificate)
+    return Signing(path, own, algorithm, who, tuple(_remarks(package, algorithm)))
+
+
+def _place(package: Package, own: str, dest: Path | None) -> Path:
+    """Return the file that is written: an archive, or a certificate beside a descriptor."""
+    if package.archive is not None:
+        return dest or package.path
+    if dest is not None:
+        raise UsageError(
+            f"a package that is no archive is signed where it lies (not as {str(dest)!r})",
+            where=str(package.path),
+            hint="Leave DEST out.",
+        )
+    return package.path.parent / own
+
+
+def _refuse_signer(signer: Signer, now: datetime) -> None:
+    where = subject_of(signer.certificate)
+    why = chain.not_in_force(signer.certificate, now)
+    if not why and not chain.may_sign(signer.certificate):
+        said = ", ".join(chain.uses(signer.certificate) or ()) or "nothing"
+        why = f"is not meant for signatures (keyUsage is {said})"
+    if why:
+        raise RefusedError(
+            f"certificate {why}", where=where, hint="Nobody would accept it; take another."
+        )
+
+
+def _refuse_false(package: Package) -> None:
+    """Hash every file, and refuse to vouch for a manifest that is wrong or not whole."""
+    with Verification(package) as verification:
+        findings = verification.finish()
+    for finding in findings:
+        if finding.severity is Severity.ERROR:
+            raise RefusedError(
+                finding.message,
+                where=str(finding.location),
+                hint="Write the manifest again, then sign it.",
+            )
+
+
+def _remarks(package: Package, algorithm: str) -> Iterator[str]:
+    manifest = read_manifest(package)
+    used = {entry.algorithm for entry in manifest.entries} if manifest else set()
+    if used - {algorithm}:
+        yield (
+            f"signature is of {algorithm}, the manifest of {', '.join(sorted(used))}:"
+            " old importers read one digest for both"
+        )
