@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from converters.disks.digest import Terms, entries
 from converters.disks.formats.vmdk.ending import END_MARKER
+from converters.disks.formats.vmdk.marked import Marked
 from converters.disks.image import Facts, Image
 from converters.disks.manifest import Manifested
 from converters.disks.registry import RAW, format_of, open_image
@@ -53,21 +56,24 @@ class DiskProbe:
     def read(self, file: File, gate: Gate) -> DiskContent:
         """Digest what the guest sees; the first block that is damaged ends it."""
         image = open_image(file, gate, format=format_of(file).name)
-        try:
-            return DiskContent(_digest(image))
-        except DamagedInputError as error:
-            return DiskContent(None, (_flaw(error),))
+        if _stream(image.facts) is None:
+            return _content(image)
+        marked = Marked(image)
+        return replace(_content(marked), oddities=marked.oddities)
 
 
 PROBE = DiskProbe()
 
 
-def _digest(image: Image) -> str:
+def _content(image: Image) -> DiskContent:
     terms = Terms(image.size)
     manifested = Manifested(terms)
-    for entry in entries(image, terms):
-        manifested.add(entry)
-    return manifested.finish()
+    try:
+        for entry in entries(image, terms):
+            manifested.add(entry)
+    except DamagedInputError as error:
+        return DiskContent(None, (_flaw(error),))
+    return DiskContent(manifested.finish())
 
 
 def _is_iso(file: File) -> bool:

@@ -11,6 +11,7 @@ from rehost.console.parameters import PAIR
 from rehost.console.reporting import OutputOption
 from rehost.discovery import declared_by, names
 from rehost.form import form_names
+from rehost.progress import SILENT
 from rehost.selection import LEVELS
 
 COMMANDS = "ovf.commands"
@@ -65,6 +66,9 @@ FILE = click.Path(path_type=Path)
     help="Judge by what this importer accepts instead; may be given again.",
 )
 @click.option("--descriptor-only", is_flag=True, help="Open no file but the descriptor.")
+@click.option(
+    "--deep", is_flag=True, help="Also read every block of the disks, in one pass with the digests."
+)
 @click.pass_context
 def validate(ctx: click.Context, /, sources: tuple[Path, ...], **options: Any) -> None:
     """Judge OVF packages by the standard, or by what importers accept.
@@ -74,7 +78,8 @@ def validate(ctx: click.Context, /, sources: tuple[Path, ...], **options: Any) -
     """
     from ovf.request import run
 
-    ctx.exit(run(sources, options, (ctx.default_map or {}).get("suppress", [])))
+    suppress = (ctx.default_map or {}).get("suppress", [])
+    ctx.exit(run(sources, options, suppress, ctx.obj or SILENT))
 
 
 class Ovf(click.Group):

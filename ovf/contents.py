@@ -43,8 +43,8 @@ def contents(package: Package) -> tuple[DiskFile, ...]:
 
 def stored_disks(package: Package) -> Iterator[tuple[VirtualDisk, Reference]]:
     """Yield the disks that have a file in the package."""
-    for disk in package.envelope.disks:
-        reference = package.envelope.reference(disk.file_ref or "")
+    for disk in package.written.disks:
+        reference = package.written.reference(disk.file_ref or "")
         if reference is None or is_remote(reference):
             continue
         try:
@@ -58,6 +58,29 @@ def plain_file(package: Package, reference: Reference) -> File:
     """Return the bytes of a disk's file, whatever the size the References give it."""
     whole = reference if reference.chunk_size else replace(reference, size=None)
     return package.file_for(whole)
+
+
+def disk_documents(package: Package) -> list[dict[str, str | int | None]]:
+    """Return what is known of every disk, for JSON."""
+    return [_document(each) for each in package.once(contents)]
+
+
+def _document(each: DiskFile) -> dict[str, str | int | None]:
+    facts, content = each.facts, each.content
+    stream = facts.stream if facts else None
+    return {
+        "id": each.disk.id,
+        "file": each.where,
+        "format": facts.format if facts else None,
+        "variant": facts.variant if facts else None,
+        "virtual_size": facts.virtual_size if facts else None,
+        "populated_size": facts.populated if facts else None,
+        "adapter_type": facts.adapter if facts else None,
+        "stream_version": stream.version if stream else None,
+        "stream_end": stream.end if stream else None,
+        "bytes_behind_end": stream.behind if stream else None,
+        "digest": content.digest if content else None,
+    }
 
 
 def _looked_into(package: Package, disk: VirtualDisk, reference: Reference) -> DiskFile:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ovf.contents import disk_documents
 from ovf.explain import reason, requirement
 from ovf.package import Package
 from ovf.pointing import Pointer
@@ -17,16 +18,22 @@ from ovf.validate import validate
 from rehost.acceptance import Baseline, Suppression
 from rehost.errors import InteropError
 from rehost.judgement import Acceptance, Failure, Judged, Law, Outlook, Subject, fingerprints
+from rehost.progress import SILENT, Progress
 from rehost.report import Finding
 from rehost.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """How to judge. ``remarks`` says whether a descriptor's own comments are listened to."""
+    """How to judge. ``remarks`` says whether a descriptor's own comments are listened to.
+
+    ``progress`` is told of the bytes that are read to judge ``deep``.
+    """
 
     selection: Selection
     descriptor_only: bool = False
+    deep: bool = False
+    progress: Progress = SILENT
     remarks: bool = True
     suppressions: tuple[Suppression, ...] = ()
     baseline: Baseline | None = None
@@ -52,17 +59,24 @@ class Judge:
     def judge(self, source: Path) -> tuple[Subject, InteropError | None]:
         """Judge one source; where that cannot be done, return the error, too."""
         try:
-            package = Package.open(source, tolerant=True)
-            outlooks = tuple(
-                prospect(package, target, descriptor_only=self.descriptor_only)
-                for target in self.targets
-            )
-            judged = tuple(self._judged(package, self._findings(package, outlooks)))
-            said = tuple(Outlook(each.target.name, each.outcome) for each in outlooks)
-            return Subject(str(source), judged, outlooks=said), None
+            return self._subject(source, Package.open(source, tolerant=True)), None
         except InteropError as error:
             failure = Failure(error.where, error.what, error.hint)
             return Subject(str(source), (), failure), error
+
+    def _subject(self, source: Path, package: Package) -> Subject:
+        if self.deep:
+            from ovf.deep import read_everything
+
+            read_everything(package, self.progress)
+        outlooks = tuple(
+            prospect(package, target, descriptor_only=self.descriptor_only)
+            for target in self.targets
+        )
+        judged = tuple(self._judged(package, self._findings(package, outlooks)))
+        said = tuple(Outlook(each.target.name, each.outcome) for each in outlooks)
+        disks = () if self.descriptor_only else tuple(disk_documents(package))
+        return Subject(str(source), judged, disks=disks, outlooks=said)
 
     def _findings(self, package: Package, outlooks: Iterable[Prospect]) -> list[Finding]:
         if not self.targets:

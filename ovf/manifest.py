@@ -19,6 +19,7 @@ from typing import Self
 
 from ovf.envelope import Reference
 from ovf.package import Package, is_remote
+from ovf.passing import Passing
 from rehost.errors import DamagedInputError, TransferError
 from rehost.files import File, read_all
 from rehost.report import Finding, Location, Severity
@@ -124,6 +125,14 @@ def read_manifest(package: Package) -> Manifest | None:
     if name is None:
         return None
     return parse_manifest(read_all(package.member(name), LARGEST), package.where(name))
+
+
+def readable_manifest(package: Package) -> Manifest | None:
+    """Return a package's manifest, or None where it has none that can be read."""
+    try:
+        return package.once(read_manifest)
+    except DamagedInputError:
+        return None
 
 
 def coverage(package: Package, manifest: Manifest) -> list[Finding]:
@@ -265,6 +274,11 @@ class Verification:
             self._error = error
 
 
+def unequal(package: Package) -> tuple[TransferError, ...]:
+    """Return an error for each file whose digest is not the manifest's."""
+    return tuple(differences(package, package.once(readable_manifest)))
+
+
 def differences(
     package: Package, manifest: Manifest | None, stop: threading.Event | None = None
 ) -> Iterator[TransferError]:
@@ -288,6 +302,8 @@ def _digests(
     file: File, algorithms: set[str], stop: threading.Event | None
 ) -> dict[str, str] | None:
     """Hash a file in one pass; None when told to stop before its end."""
+    if isinstance(file, Passing):
+        return file.finish()
     hashes = {name: hashlib.new(name.lower(), usedforsecurity=False) for name in algorithms}
     for offset in range(0, file.size, STEP):
         if stop is not None and stop.is_set():

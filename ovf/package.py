@@ -10,7 +10,7 @@ A descriptor can name files only below its own folder or inside its own archive.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,7 +108,7 @@ class Package(Views):
     @property
     def archive(self) -> Archive | None:
         """The tar the package is in, if it is in one."""
-        return self._storage.archive if isinstance(self._storage, InArchive) else None
+        return self._storage.archive
 
     @cached_property
     def written(self) -> Envelope:
@@ -182,6 +182,10 @@ class Package(Views):
         """Open a file by its name from the descriptor, or return None where there is none."""
         return self._storage.find(self.beside(name), by or str(self.path))
 
+    def stored(self, name: str) -> File | None:
+        """Open a file by its name in the storage."""
+        return self._storage.find(name, str(self.path))
+
     def member(self, name: str, *, by: str = "") -> File:
         """Open a stored file by its name; one that is not there means a damaged package."""
         found = self.find(name, by=by)
@@ -191,7 +195,13 @@ class Package(Views):
 
     def twin(self) -> Package:
         """Return the same package for another thread, which then seeks on its own."""
-        return Package(self.path, self._storage.twin(), self.descriptor)
+        return self.reached(lambda storage: storage.twin())
+
+    def reached(self, through: Callable[[Storage], Storage]) -> Package:
+        """Return the same package with its files reached through another storage."""
+        found = Package(self.path, through(self._storage), self.descriptor)
+        found.probe = self.probe
+        return found
 
     def stored_names(self, reference: Reference) -> tuple[str, ...]:
         """Return the names a reference is stored under: one, or that of every chunk."""

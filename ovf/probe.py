@@ -62,7 +62,7 @@ class DiskFacts:
 
 @dataclass(frozen=True, slots=True)
 class DiskContent:
-    """What reading all of an image told.
+    """What reading all of an image told, ``oddities`` beside those its headers show.
 
     ``digest`` is what ``rehost disk digest`` prints for what the guest sees; None where a part of
     the image, which ``flaws`` name, cannot be read.
@@ -70,6 +70,7 @@ class DiskContent:
 
     digest: str | None
     flaws: tuple[Flaw, ...] = ()
+    oddities: tuple[str, ...] = ()
 
 
 class Gate(Protocol):

@@ -13,17 +13,20 @@ from ovf.targets import target_named
 from rehost import __version__
 from rehost.acceptance import Baseline, baseline_text, suppressions
 from rehost.console.reporting import Reports
-from rehost.errors import InteropError
+from rehost.errors import InteropError, UsageError
 from rehost.judgement import Acceptance, Judgement, Kind, State
 from rehost.outputs import staged
+from rehost.progress import Progress
 from rehost.selection import LEVELS, selection
 
 FOUND = 1
 
 
-def run(sources: tuple[Path, ...], options: Mapping[str, Any], suppress: object) -> int:
+def run(
+    sources: tuple[Path, ...], options: Mapping[str, Any], suppress: object, progress: Progress
+) -> int:
     """Judge all sources and report; the first that could not be judged raises in the end."""
-    judge = _judge(options, suppress)
+    judge = _judge(options, suppress, progress)
     reports = Reports(options["format"], options["output"], force=options["force"])
     with reports.ready() as places:
         judged = [judge.judge(source) for source in dict.fromkeys(sources)]
@@ -40,7 +43,9 @@ def run(sources: tuple[Path, ...], options: Mapping[str, Any], suppress: object)
     return _ended(judgement, errors)
 
 
-def _judge(options: Mapping[str, Any], suppress: object) -> Judge:
+def _judge(options: Mapping[str, Any], suppress: object, progress: Progress) -> Judge:
+    if options["deep"] and options["descriptor_only"]:
+        raise UsageError("--deep and --descriptor-only exclude each other")
     targets = tuple(dict.fromkeys(target_named(name) for name in options["target"]))
     known = [rule.id for rule in all_rules()]
     known += [check.id for target in targets for check in target.profile.checks]
@@ -48,6 +53,8 @@ def _judge(options: Mapping[str, Any], suppress: object) -> Judge:
     return Judge(
         selection(options["select"], options["ignore"], options["severity"], known),
         descriptor_only=options["descriptor_only"],
+        deep=options["deep"],
+        progress=progress,
         remarks=not options["no_remarks"],
         suppressions=suppressions(suppress),
         baseline=Baseline.read(baseline) if baseline else None,

@@ -22,6 +22,10 @@ STAY_BESIDE = "A package may only use files beside it; do not trust this one."
 class Storage(Protocol):
     """Where a package's files lie."""
 
+    @property
+    def archive(self) -> Archive | None:
+        """The tar the files are in, if they are in one."""
+
     def names(self) -> tuple[str, ...]:
         """Return the names of the files in it."""
 
@@ -37,6 +41,8 @@ class Storage(Protocol):
 
 class Folder:
     """Files in a folder of this computer."""
+
+    archive = None
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -77,7 +83,8 @@ class InArchive:
     """Members of a tar."""
 
     def __init__(self, archive: Archive) -> None:
-        self.archive = archive
+        self.archive: Archive | None = archive
+        self._archive = archive
         self._members = {member.name: member for member in archive.members}
 
     def names(self) -> tuple[str, ...]:
@@ -94,19 +101,19 @@ class InArchive:
                 hint=STAY_BESIDE,
             )
         member = self._members.get("/".join(part for part in parts if part not in {"", "."}))
-        return None if member is None else self.archive.window(member)
+        return None if member is None else self._archive.window(member)
 
     def where(self, name: str) -> str:
         """Return archive and member, joined by an exclamation mark."""
-        return self.archive.where(name)
+        return self._archive.where(name)
 
     def twin(self) -> Storage:
         """Return itself, but with a decompressor of its own for an archive inside gzip."""
-        file = self.archive.file
+        file = self._archive.file
         if not isinstance(file, Inflated):
             return self
         again = Inflated(file.inner, file.name)
-        return InArchive(replace(self.archive, file=again))
+        return InArchive(replace(self._archive, file=again))
 
 
 def _listed(entry: os.DirEntry[str]) -> bool:

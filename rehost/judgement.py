@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -141,12 +141,14 @@ class Subject:
     """One source, and what was found in it or why nothing could be.
 
     ``outlooks`` are the verdicts of the importers it was judged for, whatever is accepted here.
+    ``disks`` is what is known of each disk in it, as JSON has it.
     """
 
     source: str
     judged: tuple[Judged, ...]
     failure: Failure | None = None
     outlooks: tuple[Outlook, ...] = ()
+    disks: tuple[Mapping[str, str | int | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def disks_can_be_read(package: Package) -> Found:
         error = each.error
         if error is not None and not isinstance(error, NOT_LOOKED_INTO):
             yield Location.named(error.where or each.where), error.what
-        flaws = (*(each.facts.flaws if each.facts else ()),)
+        flaws = each.facts.flaws if each.facts else ()
         flaws += each.content.flaws if each.content else ()
         for flaw in dict.fromkeys(flaws):
             yield Location(flaw.where or each.where), flaw.what
@@ -198,5 +198,6 @@ def disks_are_in_order(package: Package) -> Found:
     Fix: write it again with rehost disk convert.
     """
     for each, facts in _known(package):
-        for oddity in facts.oddities:
+        told = (*facts.oddities, *(each.content.oddities if each.content else ()))
+        for oddity in told:
             yield Location(each.where), oddity

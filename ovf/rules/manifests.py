@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ovf.manifest import ALGORITHMS, Entry, Manifest, coverage, differences, read_manifest
+from ovf.manifest import (
+    ALGORITHMS,
+    Entry,
+    coverage,
+    read_manifest,
+    readable_manifest,
+    unequal,
+)
 from ovf.package import Package
 from ovf.rule import EVERY_DIALECT, VERSION_1, VERSION_2, Basis, Needs, rule
 from rehost.errors import DamagedInputError
@@ -13,15 +20,8 @@ from rehost.report import Finding, Location, Severity
 Found = Iterator[tuple[Location, str]]
 
 
-def _readable(package: Package) -> Manifest | None:
-    try:
-        return package.once(read_manifest)
-    except DamagedInputError:
-        return None
-
-
 def _written(package: Package, identifier: str) -> Found:
-    manifest = _readable(package)
+    manifest = package.once(readable_manifest)
     for finding in manifest.findings if manifest else ():
         if finding.rule == identifier:
             yield finding.location, finding.message
@@ -34,7 +34,7 @@ def _listed(package: Package, identifier: str) -> Found:
 
 
 def _coverage(package: Package) -> list[Finding]:
-    manifest = _readable(package)
+    manifest = package.once(readable_manifest)
     return coverage(package, manifest) if manifest else []
 
 
@@ -86,7 +86,7 @@ def digests_of_version_1(package: Package) -> Found:
 
 def _first_of(package: Package, algorithms: frozenset[str]) -> list[Entry]:
     """Return the first line with a digest of these algorithms, where there is one."""
-    manifest = _readable(package)
+    manifest = package.once(readable_manifest)
     entries = manifest.entries if manifest else ()
     return [entry for entry in entries if entry.algorithm in algorithms][:1]
 
@@ -99,7 +99,7 @@ def digests_agree(package: Package) -> Found:
 
     Fix: fetch the package again; if the file was changed on purpose, write the manifest again.
     """
-    for error in differences(package, _readable(package)):
+    for error in package.once(unequal):
         yield Location.named(error.where), error.what
 
 

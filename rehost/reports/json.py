@@ -32,6 +32,7 @@ def _source(subject: Subject) -> dict[str, Any]:
     return {
         "source": subject.source,
         **counts,
+        "disks": subject.disks,
         "failure": failure and {"where": failure.where, "what": failure.what, "hint": failure.hint},
         "targets": [{"name": each.target, "outcome": each.outcome} for each in subject.outlooks],
     }

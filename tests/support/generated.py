@@ -91,9 +91,16 @@ def _judgement() -> dict[str, Any]:
     failure = _object({"where": TEXT, "what": TEXT, "hint": TEXT})
     target = _object({"name": TEXT, "outcome": TEXT})
     counts = {state.value: COUNT for state in State}
-    source = _object(
-        {"source": TEXT, **counts, "failure": _or_null(failure), "targets": _list(target)}
-    )
+    word, size = _or_null(TEXT), _or_null(COUNT)
+    disk = {
+        "id": word,
+        "file": TEXT,
+        **dict.fromkeys(("format", "variant", "adapter_type", "digest"), word),
+        **dict.fromkeys(("virtual_size", "populated_size"), size),
+        **dict.fromkeys(("stream_version", "stream_end", "bytes_behind_end"), size),
+    }
+    told = {"disks": _list(_object(disk)), "targets": _list(target)}
+    source = _object({"source": TEXT, **counts, **told, "failure": _or_null(failure)})
     number = _or_null({"type": "integer", "minimum": 1})
     finding = {
         "source": TEXT,

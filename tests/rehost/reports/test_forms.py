@@ -58,6 +58,7 @@ def test_json_fits_its_published_schema_and_says_everything() -> None:
         "active": 1,
         "suppressed": 2,
         "baselined": 1,
+        "disks": [],
         "failure": None,
         "targets": [],
     }
