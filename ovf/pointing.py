@@ -11,7 +11,6 @@ import ast
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
 from functools import cached_property
 from itertools import accumulate
 from xml.sax.saxutils import escape
@@ -31,6 +30,7 @@ LONGEST_CONTENT = 20_000
 QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\")""")
 WORD = re.compile(r"(?<![\w'\"./-])(?:[A-Za-z]\w*:)?([A-Za-z]\w{2,})")
 TAG_NAME = re.compile(rb"<(?:[^\s:/>]+:)?([^\s:/>]+)")
+NAMED = re.compile(r"\w+ ['\"]")
 CUT = "…"
 
 
@@ -107,7 +107,7 @@ class Pointer:
         if descriptor:
             found = _in_elements(text.plain, self._elements.get(line, []), finding.message)
         else:
-            found = _quoted(text.plain, *text.stretch(line), finding.message)
+            found = _in_line(text.plain, *text.stretch(line), finding.message)
         start, end = found or _trimmed(text.plain, *text.stretch(line))
         return text.region(start, end)
 
@@ -146,21 +146,32 @@ class Pointer:
 Stretch = tuple[int, int]
 
 
+def _in_line(text: bytes, start: int, end: int, message: str) -> Stretch | None:
+    label, values = _values(message)
+    places = (_quoted(text, start, end, value) for value in values + label)
+    return next(filter(None, places), None)
+
+
 def _in_elements(text: bytes, elements: list[Span], message: str) -> Stretch | None:
     """Return what a message speaks of in elements whose start tags end on the same line."""
     if not elements or len(elements) > MOST_ON_A_LINE:
         return None
     tags = [(span.start, span.opened) for span in elements]
     contents = [(span.opened, span.closing) for span in elements if _is_plain(span)]
-    for look in (_quoted, _attribute):
-        for start, end in tags:
-            if found := look(text, start, end, message):
-                return found
-    for look in (_quoted, _child):
-        for start, end in contents:
-            if found := look(text, start, end, message):
-                return found
-    return _name(text, elements, message)
+    label, values = _values(message)
+    plain = QUOTED.sub("", message)
+    looks = (
+        (_quoted, values, tags + contents),
+        (_attribute, WORD.findall(plain), tags),
+        (_child, WORD.findall(plain), contents),
+        (_quoted, label, tags + contents),
+    )
+    for look, words, stretches in looks:
+        for word in dict.fromkeys(words):
+            for start, end in stretches:
+                if found := look(text, start, end, word):
+                    return found
+    return _name(text, elements, plain)
 
 
 def _is_plain(span: Span) -> bool:
@@ -170,44 +181,47 @@ def _is_plain(span: Span) -> bool:
     )
 
 
-def _quoted(text: bytes, start: int, end: int, message: str) -> Stretch | None:
-    """Return the value that a message quotes, where it stands between quotes or tags."""
-    for value in _values(message):
-        for said in dict.fromkeys((value, escape(value), escape(value, {'"': "&quot;"}))):
-            words = rb"\s+".join(re.escape(word.encode()) for word in said.split())
-            closed = b"" if CUT in message else rb"(?=\s*[\"'<)])"
-            pattern = rb"(?<=[\"'>(])\s*(%s)%s" % (words, closed)
-            if found := re.compile(pattern).search(text, start, end):
-                return found.span(1)
-    return None
+def _values(message: str) -> tuple[list[str], list[str]]:
+    """Return the name a message calls the element by, if it begins so, and the other values.
+
+    The last is the most telling one, for what was found stands in brackets at the end.
+    """
+    found = [value for each in QUOTED.finditer(message) if (value := _unquoted(each[0]))]
+    named = 1 if NAMED.match(message) else 0
+    return found[:named], found[named:][::-1]
 
 
-def _values(message: str) -> Iterator[str]:
-    for found in QUOTED.finditer(message):
-        try:
-            value = str(ast.literal_eval(found[0])).removesuffix(CUT).strip()
-        except (SyntaxError, ValueError):
-            continue
-        if value.isprintable() and value:
-            yield value
+def _unquoted(quoted: str) -> str:
+    try:
+        return str(ast.literal_eval(quoted)).strip()
+    except (SyntaxError, ValueError):
+        return ""
 
 
-def _attribute(text: bytes, start: int, end: int, message: str) -> Stretch | None:
-    """Return the first attribute that a message names, its value with it."""
-    for name in dict.fromkeys(WORD.findall(message)):
-        pattern = rb"(?<=\s)(?:[^\s:=/>]+:)?%s\s*=\s*(?:\"[^\"]*\"|'[^']*')" % name.encode()
-        if found := re.compile(pattern).search(text, start, end):
-            return found.span()
-    return None
-
-
-def _child(text: bytes, start: int, end: int, message: str) -> Stretch | None:
-    """Return the value of the first child element that a message names."""
-    for name in dict.fromkeys(WORD.findall(message)):
-        pattern = rb"<(?:[^\s:/>]+:)?%s(?:\s[^>]*)?>\s*([^<]*[^<\s])" % name.encode()
-        if found := re.compile(pattern).search(text, start, end):
+def _quoted(text: bytes, start: int, end: int, value: str) -> Stretch | None:
+    """Return a value that a message quotes, where it stands between quotes, brackets or tags."""
+    whole = value.removesuffix(CUT)
+    closed = rb"(?=\s*[\"'<)])" if whole == value else b""
+    for said in dict.fromkeys((whole, escape(whole), escape(whole, {'"': "&quot;"}))):
+        words = rb"\s+".join(re.escape(word.encode(errors="replace")) for word in said.split())
+        pattern = rb"(?<=[\"'>(])\s*(%s)%s" % (words, closed)
+        if words and (found := re.compile(pattern).search(text, start, end)):
             return found.span(1)
     return None
+
+
+def _attribute(text: bytes, start: int, end: int, name: str) -> Stretch | None:
+    """Return an attribute that a message names, its value with it."""
+    pattern = rb"(?<=\s)(?:[^\s:=/>]+:)?%s\s*=\s*(?:\"[^\"]*\"|'[^']*')" % name.encode()
+    found = re.compile(pattern).search(text, start, end)
+    return found.span() if found else None
+
+
+def _child(text: bytes, start: int, end: int, name: str) -> Stretch | None:
+    """Return the value of a child element that a message names."""
+    pattern = rb"<(?:[^\s:/>]+:)?%s(?:\s[^>]*)?>\s*([^<]*[^<\s])" % name.encode()
+    found = re.compile(pattern).search(text, start, end)
+    return found.span(1) if found else None
 
 
 def _name(text: bytes, elements: list[Span], message: str) -> Stretch:

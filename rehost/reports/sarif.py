@@ -3,7 +3,8 @@
 Spec: "Static Analysis Results Interchange Format (SARIF) Version 2.1.0 Plus Errata 01", OASIS,
 August 2023. Code scanning of GitHub asks for a file of the repository and a line in it. So what
 lies in an archive is placed at the archive's first line, where its alert can be shown; a related
-location names the member as a nested artifact (clause 3.24.3), with its own lines and bytes.
+location names the member as a nested artifact (clause 3.24.2), with its own lines and bytes. Its
+path begins with no slash, which is asked for only where a byte offset could not say the same.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class _Artifacts:
         if key not in self._known:
             entry: dict[str, Any] = {"location": {"uri": _uri(file)}}
             if member:
-                inner = quote(os.fsencode(f"/{member.lstrip('/')}"))
+                inner = quote(os.fsencode(member.lstrip("/")))
                 parent = self.location(file)["index"]
                 entry = {"location": {"uri": inner}, "parentIndex": parent}
             self._known[key] = len(self.listed)

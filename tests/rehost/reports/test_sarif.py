@@ -91,11 +91,11 @@ def test_a_finding_in_an_archive_is_at_its_first_line_and_in_its_member() -> Non
         "region": {"startLine": 1},
     }
     [related] = result["relatedLocations"]
-    assert related["physicalLocation"]["artifactLocation"] == {"uri": "/web.ovf", "index": 1}
+    assert related["physicalLocation"]["artifactLocation"] == {"uri": "web.ovf", "index": 1}
     assert related["physicalLocation"]["region"]["byteOffset"] == 130
     assert run["artifacts"] == [
         {"location": {"uri": "b%20c.ova"}},
-        {"location": {"uri": "/web.ovf"}, "parentIndex": 0},
+        {"location": {"uri": "web.ovf"}, "parentIndex": 0},
     ]
     assert result["message"]["text"].startswith("web.ovf:3:23: ovf:capacity is zero.")
 
