@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import io
 import os
-import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from rehost.archive import BLOCK, Archive
+from rehost.archive import Archive
 from rehost.errors import TransferError, UnsupportedInputError
 from rehost.files import LocalFile
 from rehost.outputs import writing
+from rehost.tar import END, header, padding
 
 STEP = 4 << 20
 MOST_AT_ONCE = 1 << 30
-END = bytes(2 * BLOCK)
 
 
 def insert(archive: Archive, name: str, content: bytes, into: Path, *, after: str) -> None:
@@ -32,7 +31,7 @@ def insert(archive: Archive, name: str, content: bytes, into: Path, *, after: st
         raise UnsupportedInputError(
             "is compressed as a whole", where=source.name, hint="Unpack it first: gunzip."
         )
-    new = _member(name, content, source.name)
+    new = header(name, len(content), where=source.name) + content + bytes(padding(len(content)))
     with writing(into), into.open("wb") as target:
         for stays in _parts(archive, name, after):
             if stays is None:
@@ -47,7 +46,7 @@ def _parts(archive: Archive, name: str, after: str) -> Iterator[tuple[int, int] 
     """Yield the stretches that stay, and None where the new member goes."""
     start = at = 0
     for member in archive.members:
-        end = member.offset + -(-member.size // BLOCK) * BLOCK
+        end = member.offset + member.size + padding(member.size)
         if member.name == name:
             yield start, at
             start = end
@@ -57,21 +56,6 @@ def _parts(archive: Archive, name: str, after: str) -> Iterator[tuple[int, int] 
             start = end
         at = end
     yield start, max(start, archive.file.size)
-
-
-def _member(name: str, content: bytes, where: str) -> bytes:
-    """Return a member of a USTAR archive: its header, its content, and what fills its block."""
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    try:
-        header = entry.tobuf(tarfile.USTAR_FORMAT)
-    except ValueError:
-        raise UnsupportedInputError(
-            f"name is too long for an archive ({name!r})",
-            where=where,
-            hint="Give descriptor and manifest a shorter one.",
-        ) from None
-    return header + content + bytes(-len(content) % BLOCK)
 
 
 def _copy(source: LocalFile, start: int, stop: int, target: BinaryIO) -> None:

@@ -55,7 +55,8 @@ def parcel(
     seal = None
     notes = [f"{package.path}!{each}: {OUTSIDE}" for each in outside]
     if package.certificate_name is not None:
-        seal = None if changed or added or removed else _seal(package, package.certificate_name)
+        if not (changed or added or removed):
+            seal = sealed(package, read_all(package.member(package.certificate_name), LARGEST))
         notes += [] if seal else [f"{package.path}: {UNSIGNED}"]
     descriptor = held(name or own, content)
     return Parcel(Contents(descriptor, tuple(files.values()), algorithm, seal), tuple(notes))
@@ -98,15 +99,15 @@ def _others(package: Package) -> tuple[list[str], list[str]]:
     return [name for name in below if name not in own], outside
 
 
-def _seal(package: Package, certificate: str) -> Seal | None:
-    """Return manifest and certificate as they are; None if they hold for nothing."""
+def sealed(package: Package, certificate: bytes) -> Seal | None:
+    """Return the manifest as it is, with a certificate; None if they hold for nothing."""
     manifest = read_manifest(package)
     algorithms = {entry.algorithm for entry in manifest.entries} if manifest else set()
     if manifest is None or package.manifest_name is None or len(algorithms) != 1:
         return None
     return Seal(
         read_all(package.member(package.manifest_name), LARGEST),
-        read_all(package.member(certificate), LARGEST),
+        certificate,
         algorithms.pop(),
         {_plain(entry.name): entry.digest for entry in manifest.entries},
     )

@@ -6,8 +6,8 @@ lists every file, for a signature over a false manifest would vouch for damage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
@@ -16,10 +16,12 @@ from ovf.insertion import insert
 from ovf.keys import Signer, pem, sign, subject_of
 from ovf.manifest import LARGEST, Verification, read_manifest
 from ovf.package import Package
-from rehost.errors import RefusedError, UsageError
+from ovf.parcel import parcel, sealed
+from ovf.write import write_archive, write_folder
+from rehost.errors import RefusedError, UnsupportedInputError
 from rehost.files import read_all
 from rehost.outputs import staged, writing
-from rehost.report import Severity
+from rehost.report import Finding, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def sign_package(
     dest: Path | None = None,
     force: bool = False,
 ) -> Signing:
-    """Sign a package where it lies, or an archive into ``dest``; a manifest must be there."""
+    """Sign a package where it lies or into ``dest``; a manifest must be there."""
     _refuse_signer(signer, now)
     name = package.manifest_name
     if name is None:
@@ -58,33 +60,46 @@ def sign_package(
             where=str(package.path),
             hint="Write the package with a manifest first.",
         )
+    manifest = read_all(package.member(name), LARGEST)
+    who = subject_of(signer.certificate)
+    remarks = tuple(_remarks(package, algorithm))
+    if dest is not None and package.archive is None:
+        _copied(package, manifest, signer, algorithm, dest, force=force)
+        return Signing(dest, f"{_stem(package)}.cert", algorithm, who, remarks)
     own = package.certificate_name or str(PurePosixPath(name).with_suffix(".cert"))
-    path = _place(package, own, dest)
+    content = signed_text(manifest, name, signer, algorithm)
+    path = package.path.parent / own if package.archive is None else dest or package.path
     with staged(path, force=force) as place:
         _refuse_false(package)
-        manifest = read_all(package.member(name), LARGEST)
-        content = signed_text(manifest, name, signer, algorithm)
         if package.archive is None:
             with writing(place):
                 place.write_bytes(content)
         else:
             names = (package.beside(own), package.beside(name))
             insert(package.archive, names[0], content, place, after=names[1])
-    who = subject_of(signer.certificate)
-    return Signing(path, own, algorithm, who, tuple(_remarks(package, algorithm)))
+    return Signing(path, own, algorithm, who, remarks)
 
 
-def _place(package: Package, own: str, dest: Path | None) -> Path:
-    """Return the file that is written: an archive, or a certificate beside a descriptor."""
-    if package.archive is not None:
-        return dest or package.path
-    if dest is not None:
-        raise UsageError(
-            f"a package that is no archive is signed where it lies (not as {str(dest)!r})",
-            where=str(package.path),
-            hint="Leave DEST out.",
+def _copied(
+    package: Package, manifest: bytes, signer: Signer, algorithm: str, dest: Path, *, force: bool
+) -> None:
+    """Copy the files of a descriptor, their digests checked on the way, and sign the copy."""
+    _refuse_unlisted(Verification(package).findings)
+    content = signed_text(manifest, f"{_stem(package)}.mf", signer, algorithm)
+    seal = sealed(package, content)
+    if seal is None:
+        raise UnsupportedInputError(
+            "manifest is not of one digest", where=str(package.path), hint="Write it again."
         )
-    return package.path.parent / own
+    contents = replace(parcel(package).contents, seal=seal)
+    if dest.suffix.lower() == ".ova":
+        write_archive(contents, dest, force=force)
+    else:
+        write_folder(contents, dest, force=force)
+
+
+def _stem(package: Package) -> str:
+    return PurePosixPath(package.descriptor.name).stem
 
 
 def _refuse_signer(signer: Signer, now: datetime) -> None:
@@ -102,7 +117,10 @@ def _refuse_signer(signer: Signer, now: datetime) -> None:
 def _refuse_false(package: Package) -> None:
     """Hash every file, and refuse to vouch for a manifest that is wrong or not whole."""
     with Verification(package) as verification:
-        findings = verification.finish()
+        _refuse_unlisted(verification.finish())
+
+
+def _refuse_unlisted(findings: Iterable[Finding]) -> None:
     for finding in findings:
         if finding.severity is Severity.ERROR:
             raise RefusedError(

@@ -45,9 +45,9 @@ def sign(
 ) -> None:
     """Sign the OVF package SOURCE.
 
-    SOURCE is an .ova, an .ovf or a folder that holds one; its digests are checked first. A signed
-    .ova is written to DEST, or with --force in its own place; otherwise NAME.cert is put beside
-    the manifest.
+    SOURCE is an .ova, an .ovf or a folder that holds one; its digests are checked. The signed
+    package goes to DEST: an .ova, or from a folder also another folder. Without DEST a folder gets
+    NAME.cert, and with --force an .ova is replaced.
     """
     from datetime import UTC, datetime
 

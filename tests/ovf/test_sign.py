@@ -169,10 +169,44 @@ def test_beside_its_files_a_package_gets_a_certificate(tmp_path: Path) -> None:
     )
     run(tmp_path / "web.ovf", "--force", *identity(tmp_path, BY_RSA))
     assert_true(tmp_path / "web.ovf", BY_RSA)
-    assert refused(tmp_path, tmp_path / "web.ovf", "else", *identity(tmp_path)) == (
-        "web.ovf: a package that is no archive is signed where it lies (not as 'else')",
-        "Leave DEST out.",
-        2,
+
+
+@pytest.mark.parametrize("dest", ["out", "out.ova"])
+def test_files_beside_a_descriptor_are_copied_while_their_digests_are_checked(
+    tmp_path: Path, dest: str
+) -> None:
+    source, key = tmp_path / "source", identity(tmp_path)
+    source.mkdir()
+    for name, content in {**SIGNED, "web.cert": cert(SIGNED["web.mf"])}.items():
+        (source / name).write_bytes(content)
+    printed = run(source, tmp_path / dest, *key)
+    assert printed == f"{tmp_path}/{dest}: signed by CN=Signer, SHA256, in web.cert\n"
+    place = tmp_path / dest
+    kept = contents(place) if place.is_file() else {p.name: p.read_bytes() for p in place.iterdir()}
+    assert {name: kept[name] for name in SIGNED} == SIGNED
+    assert_true(place if place.is_file() else place / "web.ovf", BY_ROOT)
+    (source / "disk.vmdk").write_bytes(b"else")
+    told, _, code = refused(tmp_path, source, tmp_path / f"2{dest}", *key)
+    assert told.startswith("disk.vmdk: SHA256 digest differs from the manifest (is ")
+    assert (code, (tmp_path / f"2{dest}").exists()) == (7, False)
+
+
+def test_what_cannot_be_copied_true_is_refused(tmp_path: Path) -> None:
+    source, key = tmp_path / "source", identity(tmp_path)
+    source.mkdir()
+    for name, content in HALF.items():
+        (source / name).write_bytes(content)
+    assert refused(tmp_path, source, tmp_path / "out", *key) == (
+        "source/web.ovf:3: referenced file is not in the manifest ('disk.vmdk')",
+        "Write the manifest again, then sign it.",
+        6,
+    )
+    mixed = HALF["web.mf"] + manifest({"disk.vmdk": DISK}, "SHA1")
+    (source / "web.mf").write_bytes(mixed)
+    assert refused(tmp_path, source, tmp_path / "out", *key) == (
+        "source/web.ovf: manifest is not of one digest",
+        "Write it again.",
+        4,
     )
 
 
@@ -403,8 +437,8 @@ def test_a_name_no_archive_can_hold_is_told(tmp_path: Path) -> None:
     members = {f"{long}.ovf": SIGNED["web.ovf"], "disk.vmdk": DISK}
     source = pack(tmp_path / "x.ova", signed_off(members), form=tarfile.GNU_FORMAT)
     assert refused(tmp_path, source, tmp_path / "y.ova", *identity(tmp_path)) == (
-        f"x.ova: name is too long for an archive ('{long}.cert')",
-        "Give descriptor and manifest a shorter one.",
+        f"x.ova: holds a name that is too long for an archive (102 bytes: '{long}.cert')",
+        "Give the file a name of at most 100 bytes.",
         4,
     )
 
