@@ -1,17 +1,17 @@
-"""What a rule demands and why, in the words of its docstring: for a terminal and for the pages.
+"""What rules demand and importers do, and why, in the words of their docstrings.
 
-``docs/rules`` holds one page for each group of rules, that is for each prefix of their ids, and an
-index. They are generated from here.
+Of a rule of the standard and of a check of an importer alike it is told what they rest on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from ovf.profile import Check
-from ovf.rule import Basis, Rule, all_rules
+from ovf.profile import Check, all_checks, profiles
+from ovf.rule import EVERY_VERSION, Rule, all_rules
 from rehost.errors import UsageError
 
 GROUPS = {
@@ -50,18 +50,42 @@ GROUPS = {
 """What each prefix of an id is about."""
 
 
-def group_of(rule: Rule) -> str:
-    """Return the prefix of a rule's id: "DSK" of DSK-004."""
+@cache
+def all_judged_by() -> tuple[Rule | Check, ...]:
+    """Return the rules of the standard and the checks of all importers, by their ids."""
+    return tuple(sorted((*all_rules(), *all_checks()), key=lambda each: each.id))
+
+
+def group_of(rule: Rule | Check) -> str:
+    """Return the prefix of an id: "DSK" of DSK-004."""
     return rule.id.partition("-")[0]
 
 
-def chosen(names: Iterable[str]) -> tuple[Rule, ...]:
+def title_of(prefix: str) -> str:
+    """Return what the rules of a prefix are about, or whose checks they are."""
+    if prefix in GROUPS:
+        return GROUPS[prefix]
+    checks = (check for check in all_checks() if group_of(check) == prefix)
+    names = dict.fromkeys(name for check in checks for name in importers(check))
+    return f"Importers: {', '.join(names)}"
+
+
+def importers(rule: Rule | Check) -> tuple[str, ...]:
+    """Return the importers that mind a rule or have a check."""
+    return tuple(
+        profile.name
+        for profile in profiles()
+        if rule.id in profile.enforces or rule.id in {check.id for check in profile.checks}
+    )
+
+
+def chosen(names: Iterable[str]) -> tuple[Rule | Check, ...]:
     """Return the rules of these ids or prefixes, as they are asked for, each once."""
-    found: dict[Rule, None] = {}
+    found: dict[Rule | Check, None] = {}
     for name in names:
-        matching = [rule for rule in all_rules() if rule.id.startswith(name.upper())]
+        matching = [rule for rule in all_judged_by() if rule.id.startswith(name.upper())]
         if not matching:
-            prefixes = ", ".join(dict.fromkeys(map(group_of, all_rules())))
+            prefixes = ", ".join(dict.fromkeys(map(group_of, all_judged_by())))
             raise UsageError(
                 f"no rule has an id that is or begins with {name!r}",
                 hint=f"There are {prefixes}; `rehost ovf explain` lists all.",
@@ -70,42 +94,46 @@ def chosen(names: Iterable[str]) -> tuple[Rule, ...]:
     return tuple(found)
 
 
-def described(rule: Rule) -> dict[str, Any]:
-    """Return everything there is to know of a rule, for programs."""
-    return {
+def described(rule: Rule | Check) -> dict[str, Any]:
+    """Return everything there is to know of a rule or a check, for programs."""
+    common = {
         "id": rule.id,
+        "kind": "rule" if isinstance(rule, Rule) else "check",
         "severity": rule.severity.name.lower(),
-        "clause": rule.clause,
-        "basis": rule.basis.name.lower(),
-        "versions": sorted(rule.versions),
         "needs": rule.needs.value,
+        "importers": list(importers(rule)),
         "requirement": requirement(rule),
         "reason": reason(rule),
         "fix": rule.fix,
     }
+    if isinstance(rule, Rule):
+        return common | {
+            "clause": rule.clause,
+            "basis": rule.basis.name.lower(),
+            "versions": sorted(rule.versions),
+        }
+    return common | {
+        "quote": rule.quote,
+        "known_from": rule.known_from,
+        "lowest": rule.lowest,
+        "highest": rule.highest,
+    }
 
 
-def explained(rule: Rule) -> str:
+def explained(rule: Rule | Check) -> str:
     """Return a rule as paragraphs, and then what it rests on."""
     return f"{rule.id} ({rule.severity.name.lower()})\n\n{rule.explanation}\n\n" + "\n".join(
-        f"{name + ':':10}{value}" for name, value in _facts(rule)
+        f"{name + ':':12}{value}" for name, value in facts(rule)
     )
 
 
-def listed(rules: Iterable[Rule]) -> str:
+def listed(rules: Iterable[Rule | Check]) -> str:
     """Return a line for each rule, by groups."""
     parts = []
     for prefix, members in groupby(rules, group_of):
         lines = [f"  {rule.id}  {requirement(rule)}" for rule in members]
-        parts.append("\n".join([f"{prefix}: {GROUPS[prefix]}", *lines]))
+        parts.append("\n".join([f"{prefix}: {title_of(prefix)}", *lines]))
     return "\n\n".join(parts)
-
-
-def pages() -> dict[str, str]:
-    """Return the documentation of all rules: an index, and a page for each group."""
-    grouped = {prefix: list(members) for prefix, members in groupby(all_rules(), group_of)}
-    texts = {f"{prefix}.md": _page(prefix, rules) for prefix, rules in grouped.items()}
-    return {"README.md": _index(grouped), **texts}
 
 
 def requirement(rule: Rule | Check) -> str:
@@ -119,44 +147,22 @@ def reason(rule: Rule | Check) -> str:
     return " ".join(between.split())
 
 
-def _facts(rule: Rule) -> Iterator[tuple[str, str]]:
-    yield "Clause", rule.clause if rule.clause.startswith("DSP") else f"DSP0243 {rule.clause}"
-    yield "Basis", rule.basis.value
-    yield "Versions", "OVF " + " and ".join(f"{version}.x" for version in sorted(rule.versions))
+def facts(rule: Rule | Check) -> Iterator[tuple[str, str]]:
+    """Yield what a rule or a check rests on and holds for, each with its name."""
+    named = ", ".join(importers(rule))
+    if isinstance(rule, Rule):
+        yield "Clause", rule.clause if rule.clause.startswith("DSP") else f"DSP0243 {rule.clause}"
+        yield "Basis", rule.basis.value
+        if numbers := sorted(rule.versions & EVERY_VERSION):
+            yield "Versions", "OVF " + " and ".join(f"{number}.x" for number in numbers)
+        if named:
+            yield "Minded by", named
+    else:
+        yield "Importers", named
+        releases = [("from", rule.lowest), ("to", rule.highest)]
+        if said := " ".join(f"{word} {release}" for word, release in releases if release):
+            yield "Releases", said
+        if rule.quote:
+            yield "It says", rule.quote
+        yield "Known from", rule.known_from
     yield "Looks at", f"the package's {rule.needs.value}"
-
-
-def _index(grouped: dict[str, list[Rule]]) -> str:
-    rows = [
-        f"| [{rule.id}]({prefix}.md#{rule.id.lower()}) | {rule.severity.name.lower()} |"
-        f" {_cell(requirement(rule))} |"
-        for prefix, rules in grouped.items()
-        for rule in rules
-    ]
-    return "\n".join(
-        [
-            "# The rules of `rehost validate`",
-            "",
-            "Generated from the rules themselves; `rehost ovf explain ID` prints the same.",
-            "",
-            "| rule | severity | requirement |",
-            "| --- | --- | --- |",
-            *rows,
-            "",
-        ]
-    )
-
-
-def _page(prefix: str, rules: list[Rule]) -> str:
-    parts = [f"# {prefix}: {GROUPS[prefix]}", "[All rules](README.md)"]
-    for rule in rules:
-        parts += [f"## {rule.id}", rule.explanation]
-        if rule.basis in {Basis.UNCONFIRMED, Basis.OWN}:
-            parts.append(f"**Note:** {rule.basis.value}.")
-        facts = [("Severity", rule.severity.name.lower()), *_facts(rule)]
-        parts.append("\n".join(f"- {name}: {value}" for name, value in facts))
-    return "\n\n".join(parts) + "\n"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -14,7 +14,8 @@ import msgspec
 
 from converters.disks.checking import Lost, Problem, Usage
 from converters.matrix import matrix_markdown
-from ovf.explain import pages
+from ovf.pages import pages
+from ovf.rule import Basis, Needs
 from ovf.verify import Attestation
 from rehost.console.output import SCHEMA_VERSION
 from rehost.judgement import State
@@ -62,6 +63,9 @@ def schemas() -> dict[str, dict[str, Any]]:
         "ovf-validate.schema.json": _document(
             "What `rehost validate --format json` prints", _judgement(), {}
         ),
+        "ovf-explain.schema.json": _document(
+            "What `rehost ovf explain --json` prints", {"rules": _list(_rule())}, {}
+        ),
         **disk_schemas(),
         **_signature_schemas(),
     }
@@ -84,6 +88,33 @@ def _signature_schemas() -> dict[str, dict[str, Any]]:
             "What `rehost ovf verify --json` prints", verified, parts
         ),
     }
+
+
+def _rule() -> dict[str, Any]:
+    """Return the shape of a rule of the standard, or of a check of an importer."""
+    common = {
+        "id": TEXT,
+        "severity": {"enum": [severity.name.lower() for severity in Severity]},
+        "needs": {"enum": [needs.value for needs in Needs]},
+        "importers": TEXTS,
+        "requirement": TEXT,
+        "reason": TEXT,
+        "fix": TEXT,
+    }
+    rule = {
+        "kind": {"const": "rule"},
+        "clause": TEXT,
+        "basis": {"enum": [basis.name.lower() for basis in Basis]},
+        "versions": TEXTS,
+    }
+    check = {
+        "kind": {"const": "check"},
+        "quote": TEXT,
+        "known_from": TEXT,
+        "lowest": _or_null(TEXT),
+        "highest": _or_null(TEXT),
+    }
+    return {"anyOf": [_object(common | rule), _object(common | check)]}
 
 
 def _judgement() -> dict[str, Any]:
