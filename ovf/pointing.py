@@ -12,8 +12,8 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from functools import cached_property
+from html import escape
 from itertools import accumulate
-from xml.sax.saxutils import escape
 
 from ovf.package import Package
 from ovf.parse import decoded, encoding_of
@@ -202,7 +202,8 @@ def _quoted(text: bytes, start: int, end: int, value: str) -> Stretch | None:
     """Return a value that a message quotes, where it stands between quotes, brackets or tags."""
     whole = value.removesuffix(CUT)
     closed = rb"(?=\s*[\"'<)])" if whole == value else b""
-    for said in dict.fromkeys((whole, escape(whole), escape(whole, {'"': "&quot;"}))):
+    escaped = escape(whole, quote=False)
+    for said in dict.fromkeys((whole, escaped, escaped.replace('"', "&quot;"))):
         words = rb"\s+".join(re.escape(word.encode(errors="replace")) for word in said.split())
         pattern = rb"(?<=[\"'>(])\s*(%s)%s" % (words, closed)
         if words and (found := re.compile(pattern).search(text, start, end)):

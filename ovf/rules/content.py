@@ -1,4 +1,4 @@
-"""Rules of the envelope's content: clauses 7.2, 8.1, 9.2 and 9.8."""
+"""Rules of the envelope's content: clauses 7.2, 8.1 and 9.8."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from lxml import etree
 
 from ovf.envelope import Envelope
 from ovf.package import Package
-from ovf.rule import rule
+from ovf.rule import VERSION_1, VERSION_2, Basis, rule
 from rehost.report import Location, Severity
-from rehost.tracked import local_name, summary
+from rehost.tracked import line_of, local_name, summary
 
 CONTENT = ("VirtualSystem", "VirtualSystemCollection")
 Found = Iterator[tuple[Location, str]]
@@ -36,26 +36,73 @@ def content_ids(package: Package) -> Found:
 
 
 @rule("CNT-002", clause="7.2")
-def unique_content_ids(package: Package) -> Found:
-    """No two systems or collections have the same ovf:id.
+def unique_ids_of_siblings(package: Package) -> Found:
+    """No two systems or collections of one collection have the same ovf:id.
 
-    An importer would take one for the other.
+    Sections refer to them by it, so that one would be taken for the other.
 
     Fix: give each an id of its own.
     """
+    for siblings in _siblings(package.envelope):
+        yield from _repeated(package.envelope, siblings)
+
+
+@rule("CNT-004", clause="7.2", basis=Basis.UNCONFIRMED, versions=VERSION_2)
+def unique_ids_of_version_2(package: Package) -> Found:
+    """In OVF 2 no two systems or collections of a package have the same ovf:id.
+
+    Scale-out and placement refer to them from anywhere in the package.
+
+    Fix: give each an id of its own.
+    """
+    yield from _repeated_afar(package.envelope)
+
+
+@rule("CNT-005", clause="7.2", severity=Severity.WARNING, basis=Basis.OWN, versions=VERSION_1)
+def unique_ids(package: Package) -> Found:
+    """No two systems or collections of a package have the same ovf:id, however deep.
+
+    OVF 1 allows it, but tools that deploy packages name machines after it.
+
+    Fix: give each an id of its own.
+    """
+    yield from _repeated_afar(package.envelope)
+
+
+def _siblings(envelope: Envelope) -> Iterator[list[etree._Element]]:
+    """Yield the contents of every collection."""
+    for collection in envelope.root.iter(f"{{{envelope.namespace}}}VirtualSystemCollection"):
+        yield list(envelope.children(collection, *CONTENT))
+
+
+def _repeated(envelope: Envelope, contents: list[etree._Element]) -> Found:
     seen: set[str] = set()
-    for content in _contents(package.envelope):
-        identifier = package.envelope.attribute(content, "id")
+    for content in contents:
+        identifier = envelope.attribute(content, "id") or ""
         if identifier and identifier in seen:
-            yield package.envelope.at(content), f"ovf:id {summary(identifier)!r} is used again"
-        seen.add(identifier or "")
+            yield envelope.at(content), f"ovf:id {summary(identifier)!r} is used again"
+        seen.add(identifier)
 
 
-@rule("CNT-003", clause="7.2", severity=Severity.WARNING)
+def _repeated_afar(envelope: Envelope) -> Found:
+    """Yield the ids that are used again, but those that CNT-002 tells of."""
+    near = {place for siblings in _siblings(envelope) for place in _repeated(envelope, siblings)}
+    for place in _repeated(envelope, sorted(_contents(envelope), key=_line)):
+        if place not in near:
+            yield place
+
+
+def _line(content: etree._Element) -> int:
+    """Return the line a content begins on, to have those of both kinds in their order."""
+    return line_of(content) or 0
+
+
+@rule("CNT-003", clause="7.2")
 def info_is_there(package: Package) -> Found:
-    """Every section and every VirtualSystem begins with an Info element.
+    """Every section, VirtualSystem and VirtualSystemCollection begins with an Info element.
 
-    The schema demands it, and importers that validate refuse the descriptor.
+    The schema demands it, and importers that validate refuse the descriptor. A content also has at
+    most one Name.
 
     Fix: add <Info> as the first child.
     """
@@ -68,6 +115,9 @@ def info_is_there(package: Package) -> Found:
             first = next(element.iterchildren(etree.Element), None)
             if first is None or local_name(str(first.tag)) != "Info":
                 yield envelope.at(element), f"{tag.localname} does not begin with Info"
+    for content in _contents(envelope):
+        for extra in list(envelope.children(content, "Name"))[1:]:
+            yield envelope.at(extra), "is a second Name"
 
 
 @rule("ENV-006", clause="7.2")
@@ -114,23 +164,6 @@ def hardware_of_systems_only(package: Package) -> Found:
         if parent is not None and local_name(str(parent.tag)) != "VirtualSystem":
             where = local_name(str(parent.tag))
             yield envelope.at(section), f"VirtualHardwareSection stands in {where}"
-
-
-@rule("NET-002", clause="9.2")
-def networks_have_names(package: Package) -> Found:
-    """Every Network has a name, and no two have the same.
-
-    Adapters refer to networks by name.
-
-    Fix: name each network once.
-    """
-    seen: set[str] = set()
-    for network in package.envelope.networks:
-        if not network.name:
-            yield network.at, "Network has no ovf:name"
-        elif network.name in seen:
-            yield network.at, f"Network {summary(network.name)!r} is listed again"
-        seen.add(network.name or "")
 
 
 @rule("CFG-001", clause="9.8")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ovf import units
 from ovf.envelope import PROPERTY_MACRO
 from ovf.package import Package
-from ovf.rule import rule
+from ovf.rule import Basis, rule
 from rehost.errors import DamagedInputError
 from rehost.report import Location, Severity
 from rehost.tracked import summary
@@ -34,7 +34,7 @@ def disk_ids(package: Package) -> Found:
 
 @rule("DSK-002", clause="9.1")
 def capacities(package: Package) -> Found:
-    """Each Disk has a capacity: a whole number above zero, or a property for an empty disk.
+    """Each Disk has a capacity: a whole number, or a property for an empty disk.
 
     The importer makes the disk of that size.
 
@@ -49,8 +49,6 @@ def capacities(package: Package) -> Found:
                 yield disk.at, f"capacity of a disk with a file is a property ({summary(text)})"
         elif not (text.isascii() and text.isdigit()):
             yield disk.at, f"ovf:capacity is not a whole number ({summary(text)!r})"
-        elif not text.strip("0"):
-            yield disk.at, "ovf:capacity is zero"
 
 
 @rule("DSK-003", clause="9.1")
@@ -121,7 +119,7 @@ def files_of_one_disk(package: Package) -> Found:
                 yield disk.at, f"has the file of the Disk in line {first.line}"
 
 
-@rule("DSK-007", clause="9.1", severity=Severity.WARNING)
+@rule("DSK-007", clause="9.1")
 def order_of_disks(package: Package) -> Found:
     """Disks stand in the order of their Files.
 
@@ -130,13 +128,14 @@ def order_of_disks(package: Package) -> Found:
     Fix: sort the Disk elements like the File elements.
     """
     envelope = package.envelope
-    place = {file.id: number for number, file in enumerate(envelope.references)}
+    place = {file.id: number for number, file in enumerate(envelope.references) if file.id}
     last = -1
     for disk in envelope.disks:
-        if disk.file_ref in place:
-            if place[disk.file_ref] < last:
+        number = place.pop(disk.file_ref or "", None)
+        if number is not None:
+            if number < last:
                 yield disk.at, f"Disk {summary(disk.id or '')!r} comes after a later file's Disk"
-            last = max(last, place[disk.file_ref])
+            last = max(last, number)
 
 
 @rule("DSK-008", clause="9.1")
@@ -152,6 +151,30 @@ def disk_formats(package: Package) -> Found:
             yield disk.at, f"Disk {summary(disk.id or '')!r} has a file but no ovf:format"
 
 
+@rule("DSK-009", clause="9.1")
+def populated_sizes_fit(package: Package) -> Found:
+    """An ovf:populatedSize, which is in bytes, is a number no larger than the capacity.
+
+    Importers reserve that much, and a disk cannot hold more than it is large.
+
+    Fix: correct ovf:populatedSize, or leave it out.
+    """
+    envelope = package.envelope
+    for disk in envelope.disks:
+        text = (disk.populated_size or "").strip()
+        if disk.populated_size is None:
+            continue
+        if not (text.isascii() and text.isdigit()) or len(text) > 20:
+            yield disk.at, f"ovf:populatedSize is not a whole number ({summary(text)!r})"
+            continue
+        try:
+            capacity = envelope.capacity(disk)
+        except DamagedInputError:
+            continue
+        if capacity is not None and int(text) > capacity:
+            yield disk.at, f"ovf:populatedSize is {text}, more than the capacity of {capacity}"
+
+
 @rule("DSK-010", clause="9.1")
 def disk_parents(package: Package) -> Found:
     """A Disk's ovf:parentRef is the diskId of a Disk before it.
@@ -165,3 +188,30 @@ def disk_parents(package: Package) -> Found:
         if disk.parent_ref and disk.parent_ref not in before:
             yield disk.at, f"no Disk before it has the id {summary(disk.parent_ref)!r}"
         before.add(disk.id or "")
+
+
+@rule("DSK-011", clause="9.1", severity=Severity.WARNING, basis=Basis.OWN)
+def parents_are_not_empty(package: Package) -> Found:
+    """An ovf:parentRef is left out where a disk has no parent.
+
+    oVirt writes an empty one; other importers look for a Disk without a name.
+
+    Fix: remove the attribute.
+    """
+    for disk in package.envelope.disks:
+        if disk.parent_ref is not None and not disk.parent_ref.strip():
+            yield disk.at, f"Disk {summary(disk.id or '')!r} has an empty ovf:parentRef"
+
+
+@rule("DSK-015", clause="9.1", severity=Severity.WARNING, basis=Basis.OWN)
+def capacities_are_above_zero(package: Package) -> Found:
+    """A capacity is above zero.
+
+    Importers make no disk of no size, or refuse the package.
+
+    Fix: state the capacity as the guest sees it.
+    """
+    for disk in package.envelope.disks:
+        text = (disk.capacity or "").strip()
+        if text and not text.strip("0"):
+            yield disk.at, "ovf:capacity is zero"

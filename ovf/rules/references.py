@@ -1,4 +1,4 @@
-"""Rules of the References: clauses 5.3 and 7.1."""
+"""Rules of the References as they are written: clause 7.1."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from lxml import etree
+
 from ovf.envelope import Reference
 from ovf.package import Package, is_remote, leads_out, name_of
-from ovf.rule import EVERY_DIALECT, Basis, Needs, rule
-from rehost.errors import InteropError, RefusedError
-from rehost.files import GZIP_MAGIC
+from ovf.rule import EVERY_DIALECT, Basis, rule
 from rehost.report import Location, Severity
-from rehost.tracked import summary
+from rehost.tracked import local_name, summary
 
 NOT_IN_A_URL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^!-~]|[\"<>\\^`{|}]")
+SCHEMES = frozenset(("http", "https", "file"))
 HOST_RESOURCE = re.compile(r"(?:ovf:)?/{1,2}file/(.+)")
 Found = Iterator[tuple[Location, str]]
-
-
-def _whole_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 20
 
 
 @rule("REF-001", clause="7.1", versions=EVERY_DIALECT)
@@ -67,25 +64,6 @@ def locations_are_urls(package: Package) -> Found:
             yield file.at, f"ovf:href is no URL ({summary(href)!r} has {found[0]!r})"
 
 
-@rule("REF-004", clause="7.1, 5.4", needs=Needs.FILES, versions=EVERY_DIALECT)
-def files_exist(package: Package) -> Found:
-    """Every file the References name is in the package.
-
-    A package without one of its disks cannot be imported.
-
-    Fix: add the file, or correct the ovf:href.
-    """
-    for file in package.written.references:
-        if not (file.href or "").strip() or is_remote(file):
-            continue
-        try:
-            package.stored_names(file)
-        except RefusedError:
-            continue
-        except InteropError as error:
-            yield Location.named(error.where), error.what
-
-
 @rule("REF-005", clause="7.1", versions=EVERY_DIALECT)
 def files_named_once(package: Package) -> Found:
     """No two File elements name the same file.
@@ -104,104 +82,77 @@ def files_named_once(package: Package) -> Found:
             yield file.at, f"names the same file as line {first.at.line} ({summary(name)!r})"
 
 
-@rule("REF-006", clause="7.1", needs=Needs.FILES, versions=EVERY_DIALECT)
-def sizes_agree(package: Package) -> Found:
-    """An ovf:size is the number of bytes the file has as it is stored.
+@rule("REF-009", clause="7.1", severity=Severity.INFO, versions=EVERY_DIALECT)
+def compression_is_said(package: Package) -> Found:
+    """An ovf:compression is gzip or identity, or left out.
 
-    Importers reserve space and judge completeness by it.
+    The empty word is the schema's default, but the text has no such compression.
 
-    Fix: correct ovf:size, or fetch the file again.
+    Fix: remove the attribute.
     """
-    for file in package.written.references:
-        if file.size is None:
-            continue
-        if not _whole_number(file.size.strip()):
-            yield file.at, f"ovf:size is not a whole number ({summary(file.size)!r})"
-            continue
-        stored = _stored_size(package, file)
-        if stored is not None and stored != int(file.size):
-            yield file.at, f"ovf:size is {file.size}, but the file has {stored} bytes"
+    envelope = package.written
+    for section in envelope.sections("References"):
+        for file in envelope.children(section, "File"):
+            said = envelope.attribute(file, "compression")
+            if said is not None and not said.strip():
+                yield envelope.at(file), "ovf:compression is empty"
 
 
-def _stored_size(package: Package, file: Reference) -> int | None:
-    if is_remote(file):
-        return None
-    try:
-        return package.stored_file(file).size
-    except InteropError:
-        return None
+@rule("REF-013", clause="7.1, 10")
+def bundles_come_first(package: Package) -> Found:
+    """Files with string bundles come first in the References.
 
+    An importer that streams the package needs the words before it asks anybody about the rest.
 
-@rule("REF-008", clause="7.1", needs=Needs.FILES, versions=EVERY_DIALECT)
-def compression_is_true(package: Package) -> Found:
-    """A file is compressed if and only if ovf:compression says gzip.
-
-    An importer that trusts the attribute writes a compressed disk as it is, or fails to unpack it.
-
-    Fix: correct ovf:compression: gzip, or identity.
+    Fix: move the File of the bundle before all others, in the archive too.
     """
-    for file in package.written.references:
-        if file.compression not in {"", "identity", "gzip"}:
-            yield file.at, f"ovf:compression is unknown ({summary(file.compression)!r})"
-            continue
-        start = _start(package, file)
-        if start is not None and file.compressed != start.startswith(GZIP_MAGIC):
-            is_so = "not compressed" if file.compressed else "compressed with gzip"
-            if file.compressed or not name_of(file).endswith(".gz"):
-                yield file.at, f"file is {is_so}, which ovf:compression does not say"
+    envelope = package.envelope
+    bundles = {envelope.attribute(strings, "fileRef") for strings in envelope.sections("Strings")}
+    other: Reference | None = None
+    for file in envelope.references:
+        if file.id is None or file.id not in bundles:
+            other = other or file
+        elif other is not None:
+            message = f"File {summary(file.id)!r} of a string bundle comes after other files"
+            yield file.at, message
 
 
-def _start(package: Package, file: Reference) -> bytes | None:
-    if is_remote(file):
-        return None
-    try:
-        return package.stored_file(file).pread(0, 2)
-    except InteropError:
-        return None
-
-
-@rule("REF-011", clause="7.1", needs=Needs.FILES, versions=EVERY_DIALECT)
-def chunks_are_whole(package: Package) -> Found:
-    """All chunks of a file but the last have exactly ovf:chunkSize bytes.
-
-    A chunk of another size means that bytes are missing in the middle of a disk.
-
-    Fix: fetch the chunk again, or correct ovf:chunkSize.
-    """
-    for file in package.written.references:
-        if not file.chunk_size:
-            continue
-        if not _whole_number(file.chunk_size.strip()) or int(file.chunk_size) == 0:
-            yield file.at, f"ovf:chunkSize is no size ({summary(file.chunk_size)!r})"
-            continue
-        try:
-            names = package.stored_names(file)
-            parts = [package.member(name) for name in names]
-        except InteropError:
-            continue
-        wrong = [part for part in parts[:-1] if part.size != int(file.chunk_size)]
-        wrong += [part for part in parts[-1:] if part.size > int(file.chunk_size)]
-        for part in wrong:
-            yield Location(part.name), f"chunk has {part.size} bytes, not {file.chunk_size}"
-
-
-@rule("REF-014", clause="7.1", severity=Severity.WARNING)
+@rule("REF-014", clause="7.1", severity=Severity.WARNING, basis=Basis.OWN)
 def files_are_used(package: Package) -> Found:
-    """Every File is referred to by a disk, a drive, an icon, a licence or a string bundle.
+    """Every File is referred to: by a disk, a drive, an icon, a licence, a string bundle or else.
 
     Others travel for nothing, and some importers complain.
 
     Fix: leave the File out, or attach it.
     """
-    envelope = package.envelope
-    used = {disk.file_ref for disk in envelope.disks}
-    for element in envelope.root.iter("{*}HostResource", "{*}Strings", "{*}Icon", "{*}License"):
-        used.add(envelope.attribute(element, "fileRef"))
-        if found := HOST_RESOURCE.fullmatch((element.text or "").strip()):
-            used.add(found[1])
-    for file in envelope.references:
+    used: set[str] = set()
+    for element in package.envelope.root.iter(etree.Element):
+        said = [str(value) for value in element.attrib.values()]
+        for text in (element.text or "", *said):
+            if found := HOST_RESOURCE.fullmatch(text.strip()):
+                used.add(found[1])
+        used |= {
+            str(value)
+            for name, value in element.attrib.items()
+            if local_name(str(name)) == "fileRef"
+        }
+    for file in package.envelope.references:
         if file.id and file.id not in used:
             yield file.at, f"nothing refers to File {summary(file.id)!r}"
+
+
+@rule("REF-015", clause="7.1", severity=Severity.WARNING, versions=EVERY_DIALECT)
+def schemes_are_common(package: Package) -> Found:
+    """A URL in an ovf:href is of http, https or file.
+
+    Importers need not know any other.
+
+    Fix: put the file into the package, or on a web server.
+    """
+    for file in package.written.references:
+        scheme = (file.href or "").partition(":")[0].strip()
+        if is_remote(file) and scheme.lower() not in SCHEMES:
+            yield file.at, f"ovf:href is a URL of {summary(scheme)!r}"
 
 
 @rule(

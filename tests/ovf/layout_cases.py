@@ -1,7 +1,8 @@
-"""Packages whose files break a rule of clauses 5.1 to 5.3, and what is found in them."""
+"""Packages whose files break a rule of clauses 5.1 to 5.3 and 7.1, and what is found in them."""
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
@@ -64,6 +65,20 @@ def huge(folder: Path) -> Path:
     return path
 
 
+def in_chunks(*chunks: str) -> Build:
+    """Return a builder of an archive with a disk in files of these names."""
+    text = with_disk("disk.vmdk", 'ovf:chunkSize="10"').encode()
+    return archive({"web.ovf": text, **{f"disk.vmdk{name}": bytes(10) for name in chunks}})
+
+
+def compressed_chunks(*chunks: bytes) -> Build:
+    """Return a builder of an archive with a compressed disk in chunks of this content."""
+    text = with_disk("disk.vmdk", f'ovf:chunkSize="{len(chunks[0])}" ovf:compression="gzip"')
+    named = {f"disk.vmdk.{n:09}": content for n, content in enumerate(chunks)}
+    return archive({"web.ovf": text.encode(), **named})
+
+
+PACKED = gzip.compress(DISK)
 CASES: dict[str, list[tuple[Build, str]]] = {
     "PKG-001": [
         (
@@ -163,6 +178,26 @@ CASES: dict[str, list[tuple[Build, str]]] = {
             huge,
             "x.ova!disk.vmdk: warning: has 8589934592 bytes, too many for USTAR (GNU header)",
         )
+    ],
+    "REF-010": [
+        (
+            in_chunks(""),
+            "x.ova!web.ovf:3: error: ovf:chunkSize is given for a file in one piece ('disk.vmdk')",
+        ),
+        (
+            in_chunks(".000000000", ".000000002", ".1"),
+            "x.ova!web.ovf:3: error: chunk is out of the sequence ('disk.vmdk.000000002')\n"
+            "x.ova!web.ovf:3: error: chunk is out of the sequence ('disk.vmdk.1')",
+        ),
+        (in_chunks(".000000000", ".000000001"), ""),
+    ],
+    "REF-012": [
+        (
+            compressed_chunks(PACKED, gzip.compress(b"1")),
+            "x.ova!disk.vmdk.000000001: error: chunk is compressed by itself",
+        ),
+        (compressed_chunks(PACKED[:100], PACKED[100:]), ""),
+        (compressed_chunks(PACKED[:1], b"\x1f\x8b\x08 else"), ""),
     ],
     "MAN-002": [
         (

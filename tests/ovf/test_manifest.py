@@ -217,6 +217,7 @@ def test_several_manifests_of_other_names_are_refused(tmp_path: Path) -> None:
     ]
     assert told_by_rules == [
         f"MAN-001 x.ova: {what}",
+        "REF-007 x.ova!web.ovf:3: File 'f' has no ovf:size",
         "PKG-003 x.ova!x.mf: is not named after 'web.ovf'",
         "PKG-002 x.ova!y.mf: is a manifest beside 'x.mf'",
         "PKG-003 x.ova!y.mf: is not named after 'web.ovf'",
@@ -230,7 +231,7 @@ def test_a_package_in_a_folder_of_its_archive_is_verified_under_whole_names(
     members = {f"sub/{name}": content for name, content in signed_off(files).items()}
     package = archive(tmp_path, members)
     assert verify(package) == []
-    assert [found.rule for found in validate(package)] == ["MAN-003"]
+    assert [found.rule for found in validate(package)] == ["MAN-003", "REF-007"]
     package = archive(tmp_path, {**members, "sub/a b.vmdk": b"else", "sub/readme": b"", "top": b""})
     with pytest.raises(TransferError) as caught:
         verify(package)
@@ -247,7 +248,7 @@ def test_what_macos_adds_to_an_archive_is_no_part_of_the_package(tmp_path: Path)
     package = archive(tmp_path, files | junk)
     assert verify(package) == []
     assert package.names() == tuple(files)
-    assert [found.rule for found in validate(package)] == ["MAN-003"]
+    assert [found.rule for found in validate(package)] == ["MAN-003", "REF-007"]
 
 
 def test_cancelling_ends_the_thread_in_the_middle_of_a_file(tmp_path: Path) -> None:

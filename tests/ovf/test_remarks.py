@@ -14,7 +14,7 @@ from rehost.judgement import Acceptance, Kind, State
 from rehost.selection import Selection
 from tests.ovf.builders import SCSI, descriptor, said
 
-DISK = '<Disk ovf:diskId="{}" ovf:capacity="0"/>'
+DISK = '<Disk ovf:diskId="{}" ovf:capacity="x"/>'
 JUDGE = Judge(Selection(frozenset(["DSK"])), descriptor_only=True)
 
 

@@ -18,7 +18,7 @@ from rehost.errors import DamagedInputError, RefusedError, UsageError
 from tests.ovf.builders import SCSI, descriptor
 from tests.support.generated import ROOT, schemas
 
-DISK = '<Disk ovf:diskId="{}" ovf:capacity="0"/>'
+DISK = '<Disk ovf:diskId="{}" ovf:capacity="x"/>'
 
 
 @pytest.fixture(autouse=True)
@@ -53,18 +53,18 @@ def test_several_sources_are_judged_in_one_run() -> None:
     assert result.exit_code == 1
     assert result.stdout == (
         "a.ovf\n"
-        "  5:22: error: ovf:capacity is zero [DSK-002]\n"
-        '      <Disk ovf:diskId="d" ovf:capacity="0"/></DiskSection>\n'
-        "                           ^^^^^^^^^^^^^^^^\n"
+        "  5:36: error: ovf:capacity is not a whole number ('x') [DSK-002]\n"
+        '      <Disk ovf:diskId="d" ovf:capacity="x"/></DiskSection>\n'
+        "                                         ^\n"
         "      hint: State the capacity as the guest sees it.\n"
         "\n"
         "b.ovf\n"
-        "  5:22: error: ovf:capacity is zero [DSK-002]\n"
-        '      <Disk ovf:diskId="d" ovf:capacity="0"/>\n'
-        "                           ^^^^^^^^^^^^^^^^\n"
-        "  6:22: error: ovf:capacity is zero [DSK-002]\n"
-        '      <Disk ovf:diskId="e" ovf:capacity="0"/></DiskSection>\n'
-        "                           ^^^^^^^^^^^^^^^^\n"
+        "  5:36: error: ovf:capacity is not a whole number ('x') [DSK-002]\n"
+        '      <Disk ovf:diskId="d" ovf:capacity="x"/>\n'
+        "                                         ^\n"
+        "  6:36: error: ovf:capacity is not a whole number ('x') [DSK-002]\n"
+        '      <Disk ovf:diskId="e" ovf:capacity="x"/></DiskSection>\n'
+        "                                         ^\n"
         "\n"
         "3 errors, 0 warnings, 0 remarks\n"
     )
