@@ -98,7 +98,11 @@ class Envelope(Views):
     @classmethod
     def as_written(cls, content: bytes, *, file: str, label: str) -> Envelope:
         """Parse a descriptor whatever it is written in, for who only judges it."""
-        root = parse(content, label)
+        return cls.of(parse(content, label), file=file, label=label)
+
+    @classmethod
+    def of(cls, root: etree._Element, *, file: str, label: str) -> Envelope:
+        """Take a tree that was parsed already; one in a dialect is translated in place."""
         dialect = standardised(root)
         return cls(root, file=file, label=label, dialect=dialect)
 

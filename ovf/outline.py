@@ -50,13 +50,18 @@ def items(envelope: Envelope) -> Iterator[WrittenItem]:
         yield from section
 
 
+def items_of(section: etree._Element, envelope: Envelope) -> tuple[WrittenItem, ...]:
+    """Return the items of one hardware section."""
+    return tuple(
+        _written(child, envelope)
+        for child in section.iterchildren(etree.Element)
+        if local_name(str(child.tag)) in ITEMS
+    )
+
+
 def _hardware_sections(envelope: Envelope) -> tuple[tuple[WrittenItem, ...], ...]:
     return tuple(
-        tuple(
-            _written(child, envelope)
-            for child in section.iterchildren(etree.Element)
-            if local_name(str(child.tag)) in ITEMS
-        )
+        items_of(section, envelope)
         for system in envelope.systems
         for section in envelope.children(system, "VirtualHardwareSection")
     )

@@ -128,6 +128,14 @@ class Manuscript:
             raise ValueError("an order has to name every child once")
         children.entries = [entries[element] for element in order]
 
+    def children(self, parent: etree._Element) -> list[etree._Element]:
+        """Return the child elements as they will be, new ones among them."""
+        changes = self._changes.get(parent)
+        known = changes.children if changes else None
+        if known is None:
+            return list(parent.iterchildren(etree.Element))
+        return [entry.element for entry in known.entries]
+
     def content(self) -> bytes:
         """Return the document with all changes made; without any, the very bytes it came from."""
         if not self._changes:

@@ -1,0 +1,188 @@
+"""A package that is being edited: its descriptor's text, and the files that come and go.
+
+Spec: DSP0243 clause 7 (envelope and content). A name of the standard stands for the one in the
+descriptor's own namespace, 1.x or 2.x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from lxml import etree
+
+from ovf.envelope import Envelope
+from ovf.package import Package
+from ovf.parcel import Parcel, parcel
+from ovf.splice import Manuscript
+from ovf.write import Member
+from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
+from rehost.tracked import local_name, summary
+
+MOST_LISTED = 10
+
+
+class Draft:
+    """A descriptor and what is done to it.
+
+    ``added`` are the files that come into the package and ``removed`` the names of those that leave
+    it; ``notes`` is what whoever asked for the changes has to be told. The elements of ``envelope``
+    are those of the text as it was before the changes that are not yet settled.
+    """
+
+    def __init__(
+        self, content: bytes, *, file: str, label: str, package: Package | None = None
+    ) -> None:
+        self._file = file
+        self._label = label
+        self._package = package
+        self.text = Manuscript(content, label)
+        self.envelope = self._read()
+        self._unchanged = True
+        self.added: dict[str, Member] = {}
+        self.removed: set[str] = set()
+        self.notes: list[str] = []
+
+    @classmethod
+    def of(cls, package: Package) -> Self:
+        """Begin to edit a package, which itself is only read."""
+        descriptor = package.descriptor
+        label = package.where(descriptor.name.rpartition("/")[2])
+        return cls(descriptor.content, file=descriptor.name, label=label, package=package)
+
+    @property
+    def content(self) -> bytes:
+        """The descriptor with all changes made."""
+        return self.text.content()
+
+    def settle(self) -> None:
+        """Make the changes so far, after which other elements stand for the descriptor's."""
+        if self.text.changed:
+            self.text = self.text.again()
+            self.envelope = self._read()
+            self._unchanged = False
+
+    def parcel(self, *, name: str | None = None, algorithm: str | None = "SHA256") -> Parcel:
+        """Return the package as it is to be written."""
+        self.settle()
+        if self._package is None:
+            raise ValueError("a draft without a package has no files to gather")
+        return parcel(
+            self._package,
+            envelope=self.envelope,
+            content=self.content,
+            added=self.added,
+            removed=frozenset(self.removed),
+            name=name,
+            algorithm=algorithm,
+        )
+
+    def name(self, local: str) -> str:
+        """Return a name of the standard as trees spell it."""
+        return f"{{{self.envelope.namespace}}}{local}"
+
+    def new(self, local: str, text: str | None = None, **attributes: str | None) -> etree._Element:
+        """Make an element of the standard with attributes of the standard; None is left out."""
+        made = etree.Element(self.name(local))
+        made.text = text
+        for attribute, value in attributes.items():
+            if value is not None:
+                made.set(self.name(attribute), value)
+        return made
+
+    def set(self, element: etree._Element, local: str, value: str | None) -> None:
+        """Set or remove an attribute of the standard, as its writer spells it."""
+        name = self.name(local)
+        if element.get(name) is None and element.get(local) is not None:
+            name = local
+        if value is None:
+            self.text.unset(element, name)
+        elif element.get(name) != value:
+            self.text.set(element, name, value)
+
+    def write(self, element: etree._Element, text: str) -> None:
+        """Set the text of an element, which then has no other in any language."""
+        if self.envelope.attribute(element, "msgid") is not None:
+            self.set(element, "msgid", None)
+        if (element.text or "") != text:
+            self.text.write(element, text)
+
+    def child(self, parent: etree._Element, local: str, text: str, order: Sequence[str]) -> None:
+        """Set the text of a child, which is made in its place where there is none."""
+        found = self.envelope.first(parent, local)
+        if found is None:
+            self.put(parent, self.new(local, text), order)
+        else:
+            self.write(found, text)
+
+    def put(self, parent: etree._Element, new: etree._Element, order: Sequence[str]) -> None:
+        """Put a new child behind the last of those that ``order`` names up to it."""
+        before = order[: order.index(local_name(str(new.tag))) + 1]
+        names = {self.name(local) for local in before}
+        known = [child for child in self.text.children(parent) if str(child.tag) in names]
+        if known:
+            self.text.after(known[-1], new)
+        else:
+            self.text.prepend(parent, new)
+
+    def contents(self) -> list[etree._Element]:
+        """Return the virtual systems and the collections they are in, in document order."""
+        names = (self.name("VirtualSystem"), self.name("VirtualSystemCollection"))
+        return [each for each in self.envelope.root.iter(*names) if self._is_content(each)]
+
+    def system(self, identifier: str | None) -> etree._Element:
+        """Return the virtual system of that id; without one, the only virtual system."""
+        return self._chosen(list(self.envelope.systems), identifier, "virtual system")
+
+    def content_of(self, identifier: str | None) -> etree._Element:
+        """Return the virtual system or collection of that id, or the only virtual system."""
+        if identifier is None:
+            return self.system(None)
+        return self._chosen(self.contents(), identifier, "virtual system or collection")
+
+    def identifier(self, element: etree._Element) -> str:
+        """Return what a virtual system is called in messages."""
+        return summary(self.envelope.attribute(element, "id") or "without an id")
+
+    def where(self, element: etree._Element) -> str:
+        """Return the file of an element, and the line as long as that is the one in the file."""
+        return str(self.envelope.at(element)) if self._unchanged else self._label
+
+    def _chosen(
+        self, known: list[etree._Element], identifier: str | None, what: str
+    ) -> etree._Element:
+        if not known:
+            raise DamagedInputError("describes no virtual system", where=self._label)
+        named = [
+            each
+            for each in known
+            if identifier is None or self.envelope.attribute(each, "id") == identifier
+        ]
+        if len(named) == 1:
+            return named[0]
+        listed = ", ".join(f"'{self.identifier(each)}'" for each in known[:MOST_LISTED])
+        if identifier is None:
+            raise UsageError(
+                f"describes {len(known)} virtual systems ({listed})",
+                where=self._label,
+                hint="Choose one by its id: --system ID.",
+            )
+        raise UsageError(
+            f"has {len(named) or 'no'} {what} of the id '{summary(identifier)}'",
+            where=self._label,
+            hint=f"There are {listed}.",
+        )
+
+    def _is_content(self, element: etree._Element) -> bool:
+        parent = element.getparent()
+        return parent is None or self.name(local_name(str(parent.tag))) == str(parent.tag)
+
+    def _read(self) -> Envelope:
+        envelope = Envelope.of(self.text.root, file=self._file, label=self._label)
+        if envelope.dialect is not None:
+            raise UnsupportedInputError(
+                f"is in a dialect that is read but not edited ({envelope.dialect})",
+                where=self._label,
+                hint="Convert it to OVF 1.x first, for example with VMware's ovftool.",
+            )
+        return envelope

@@ -1,0 +1,199 @@
+"""Processors, memory and the family of the virtual hardware.
+
+Spec: DSP0243 clauses 8.1 (VirtualSystemType), 8.3 (quantities), 8.4 (ranges) and 9.8 (what holds in
+one configuration only).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from lxml import etree
+
+from ovf import units
+from ovf.cim import ResourceType
+from ovf.edit.draft import Draft
+from ovf.edit.items import Hardware
+from ovf.edit.options import refuse_unknown
+from ovf.envelope import VMW
+from ovf.fragment import CIM
+from ovf.outline import WrittenItem
+from rehost.errors import InteropError, UsageError
+from rehost.tracked import local_name
+
+MIB = 1 << 20
+MIB_UNIT = "byte * 2^20"
+MOST_PROCESSORS = 65_535
+SYSTEM = ("ElementName", "InstanceID", "VirtualSystemIdentifier", "VirtualSystemType")
+WORDS = ("Caption", "Description", "ElementName")
+QUANTITIES = r"(?<![\d.])%s(?= ?(?:virtual CPU|v?CPU|[KMG]i?B\b))"
+
+
+def set_processors(
+    draft: Draft, system: str | None, count: int, configurations: Sequence[str] = ()
+) -> None:
+    """Set the number of processors: everywhere, or in some configurations only."""
+    if not 0 < count <= MOST_PROCESSORS:
+        raise UsageError(f"is an impossible number of processors ({count})")
+    kind = ResourceType.PROCESSOR
+    for item in _items(draft, system, kind, configurations):
+        cores = _cores(item)
+        if cores and count % cores:
+            note = f"vmw:CoresPerSocket {cores} does not divide {count} processors"
+            draft.notes.append(f"{draft.where(item.element)}: {note}")
+        _set_quantity(draft, system, item, count)
+    if not _all(draft, system, kind):
+        name = f"{count} virtual CPU(s)"
+        said = {"AllocationUnits": "hertz * 10^6", "Description": "Number of Virtual CPUs"}
+        Hardware.of(draft, system).add(
+            kind, {**said, "ElementName": name, "VirtualQuantity": str(count)}
+        )
+    draft.settle()
+
+
+def set_memory(
+    draft: Draft, system: str | None, size: int, configurations: Sequence[str] = ()
+) -> None:
+    """Set the memory in bytes: everywhere, or in some configurations only."""
+    if size <= 0:
+        raise UsageError(f"is an impossible size of memory ({size})")
+    kind = ResourceType.MEMORY
+    for item in _items(draft, system, kind, configurations):
+        factor = _unit(item)
+        keeps = factor > 0 and size % factor == 0
+        if not keeps:
+            hardware = Hardware.of(draft, system)
+            factor, unit = (MIB, MIB_UNIT) if size % MIB == 0 else (1, "byte")
+            hardware.say(item, "AllocationUnits", unit)
+        _set_quantity(draft, system, item, size // factor, renames=keeps)
+    if not _all(draft, system, kind):
+        factor, unit, short = (MIB, MIB_UNIT, "MB") if size % MIB == 0 else (1, "byte", "B")
+        said = {"AllocationUnits": unit, "Description": "Memory Size"}
+        name = f"{size // factor}{short} of memory"
+        Hardware.of(draft, system).add(
+            kind, {**said, "ElementName": name, "VirtualQuantity": str(size // factor)}
+        )
+    draft.settle()
+
+
+def set_hardware_type(draft: Draft, system: str | None, kinds: Sequence[str]) -> None:
+    """Say which families of virtual hardware it is made for: ``vmx-13``, ``virtualbox-2.2``."""
+    hardware = Hardware.of(draft, system)
+    element = draft.envelope.first(hardware.section, "System")
+    space = f"{CIM}CIM_VirtualSystemSettingData"
+    text = " ".join(kinds)
+    if element is None:
+        made = draft.new("System")
+        said = ("Virtual Hardware Family", "0", draft.identifier(draft.system(system)), text)
+        for name, value in zip(SYSTEM, said, strict=True):
+            etree.SubElement(made, f"{{{space}}}{name}").text = value
+        draft.put(hardware.section, made, ("Info", "System"))
+    else:
+        _say_in_system(draft, element, space, text)
+    draft.settle()
+
+
+def _say_in_system(draft: Draft, element: etree._Element, space: str, text: str) -> None:
+    children = list(element.iterchildren(etree.Element))
+    spaces = [etree.QName(child).namespace or "" for child in children]
+    space = next((each for each in spaces if each.startswith(CIM)), space)
+    for child in children:
+        if local_name(str(child.tag)) == "VirtualSystemType":
+            draft.write(child, text)
+            return
+    made = etree.Element(f"{{{space}}}VirtualSystemType")
+    made.text = text
+    earlier = [child for child in children if etree.QName(child).namespace == space]
+    if earlier:
+        draft.text.after(earlier[-1], made)
+    else:
+        draft.text.prepend(element, made)
+
+
+def _items(
+    draft: Draft, system: str | None, kind: ResourceType, configurations: Sequence[str]
+) -> list[WrittenItem]:
+    """Return the items to change: all of them, or one of its own for each configuration."""
+    if not configurations:
+        return _all(draft, system, kind)
+    for configuration in configurations:
+        refuse_unknown(draft, configuration)
+        _part(draft, system, kind, configuration)
+    chosen = [frozenset((each,)) for each in configurations]
+    return [each for each in _all(draft, system, kind) if each.configurations in chosen]
+
+
+def _all(draft: Draft, system: str | None, kind: ResourceType) -> list[WrittenItem]:
+    return Hardware.of(draft, system).of_kind(kind)
+
+
+def _part(draft: Draft, system: str | None, kind: ResourceType, configuration: str) -> None:
+    """See that a configuration has an item to itself, copied from the one it had."""
+    hardware = Hardware.of(draft, system)
+    items = hardware.of_kind(kind)
+    own = [each for each in items if configuration in each.configurations]
+    if any(each.configurations == {configuration} for each in own):
+        return
+    base = own or [each for each in items if not each.configurations]
+    if not base:
+        raise UsageError(
+            f"nothing says what {configuration!r} is to differ from",
+            where=draft.where(hardware.section),
+            hint="Set it without a configuration first.",
+        )
+    if own:
+        rest = " ".join(
+            each
+            for each in (draft.envelope.attribute(own[-1].element, "configuration") or "").split()
+            if each != configuration
+        )
+        draft.set(own[-1].element, "configuration", rest)
+    hardware.copy(base[-1], configuration)
+    draft.settle()
+
+
+def _set_quantity(
+    draft: Draft, system: str | None, item: WrittenItem, quantity: int, *, renames: bool = True
+) -> None:
+    """Set a number, refusing one outside the range, and mend the names that repeat the old one."""
+    hardware = Hardware.of(draft, system)
+    _refuse_outside(hardware, item, quantity)
+    old = item.said.get("VirtualQuantity", "")
+    for name in WORDS:
+        text = item.said.get(name, "")
+        if renames and old.isdigit():
+            renamed = re.sub(QUANTITIES % old, str(quantity), text)
+            if renamed != text:
+                hardware.say(item, name, renamed)
+    hardware.say(item, "VirtualQuantity", str(quantity))
+
+
+def _refuse_outside(hardware: Hardware, item: WrittenItem, quantity: int) -> None:
+    for bound in hardware.items:
+        limit = bound.said.get("VirtualQuantity", "")
+        same = bound.instance == item.instance and limit.isascii() and limit.isdigit()
+        if same and (
+            (bound.bound == "min" and quantity < int(limit))
+            or (bound.bound == "max" and quantity > int(limit))
+        ):
+            word = "least" if bound.bound == "min" else "most"
+            raise UsageError(
+                f"{item.label} may have at {word} {limit} (asked for {quantity})",
+                where=hardware.draft.where(bound.element),
+                hint="The package gives this range itself; stay inside it.",
+            )
+
+
+def _unit(item: WrittenItem) -> int:
+    """Return the bytes of an item's unit; silence means MiB, as importers read it."""
+    said = item.said.get("AllocationUnits")
+    try:
+        return units.multiplier(said) if said else MIB
+    except InteropError:
+        return 0
+
+
+def _cores(item: WrittenItem) -> int:
+    text = item.element.findtext(f"{{{VMW}}}CoresPerSocket") or ""
+    return int(text) if text.strip().isdigit() else 0

@@ -1,0 +1,127 @@
+"""What the commands that edit have in common: where the result goes, and how it gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from rehost.console.output import say
+from rehost.errors import UsageError
+from rehost.progress import SILENT
+
+if TYPE_CHECKING:
+    from ovf.edit.draft import Draft
+    from ovf.package import Package
+    from ovf.parcel import Parcel
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+ARCHIVE = ".ova"
+DESCRIPTOR = ".ovf"
+DIGESTS = ("sha1", "sha256", "sha384", "sha512", "none")
+PATH = click.Path(path_type=Path)
+
+source_argument = click.argument("source", type=PATH)
+system_option = click.option(
+    "--system",
+    metavar="ID",
+    help="The virtual system meant, by its id; needed where it is not alone.",
+)
+digest_option = click.option(
+    "--digest",
+    type=click.Choice(DIGESTS),
+    default="sha256",
+    show_default=True,
+    help="The digests of the manifest, or no manifest.",
+)
+force_option = click.option("--force", is_flag=True, help="Replace what is there.")
+output_options = (
+    click.option(
+        "-o",
+        "--output",
+        "dest",
+        metavar="DEST",
+        type=PATH,
+        help="Write the package here: an .ova, an .ovf or a folder.",
+    ),
+    click.option("--in-place", is_flag=True, help="Replace SOURCE itself."),
+    force_option,
+    digest_option,
+)
+
+
+def with_output(command: Command) -> Command:
+    """Give a command the options that say where its result goes."""
+    for option in reversed(output_options):
+        command = option(command)
+    return command
+
+
+def edit(
+    ctx: click.Context, source: Path, asked: dict[str, Any], change: Callable[[Draft], None]
+) -> None:
+    """Open a package, change it, and write it where ``asked`` says."""
+    from ovf.edit.draft import Draft
+    from ovf.package import Package
+
+    package = Package.open(source)
+    dest, force = _destination(package, asked)
+    draft = Draft.of(package)
+    change(draft)
+    found = draft.parcel(name=_name(dest), algorithm=algorithm(asked["digest"]))
+    tell((*draft.notes, *found.notes))
+    deliver(ctx, found, dest, force=force)
+
+
+def deliver(ctx: click.Context, found: Parcel, dest: Path, *, force: bool) -> None:
+    """Write a package as an archive or into a folder, whichever ``dest`` is called like."""
+    from ovf.write import write_archive, write_folder
+
+    progress = ctx.obj or SILENT
+    if dest.suffix.lower() == ARCHIVE:
+        write_archive(found.contents, dest, force=force, progress=progress)
+        written = [dest]
+    else:
+        folder = dest.parent if dest.suffix.lower() == DESCRIPTOR else dest
+        names = write_folder(found.contents, folder, force=force, progress=progress)
+        written = [folder / name for name in names]
+    progress.close()
+    for path in written:
+        say(f"wrote {path}")
+
+
+def tell(notes: tuple[str, ...]) -> None:
+    """Say on standard error what has to be known of a result, each thing once."""
+    for note in dict.fromkeys(notes):
+        say(f"note: {note}", err=True)
+
+
+def algorithm(digest: str) -> str | None:
+    """Return what a manifest calls a choice of ``--digest``."""
+    return None if digest == "none" else digest.upper()
+
+
+def _destination(package: Package, asked: dict[str, Any]) -> tuple[Path, bool]:
+    """Return where to write, and whether what is there is replaced."""
+    dest: Path | None = asked["dest"]
+    if asked["in_place"] == (dest is not None):
+        raise UsageError(
+            "it is not said where to write" if dest is None else "two places to write are named",
+            hint="Pass -o DEST or --in-place.",
+        )
+    if dest is not None:
+        return dest, asked["force"]
+    if package.archive is not None and package.path.suffix.lower() != ARCHIVE:
+        raise UsageError(
+            "is an archive that is not named .ova, and is not replaced",
+            where=str(package.path),
+            hint="Write to another file: -o DEST.ova.",
+        )
+    return package.path, True
+
+
+def _name(dest: Path) -> str | None:
+    """Return the descriptor's name where the destination gives it one."""
+    return dest.name if dest.suffix.lower() == DESCRIPTOR else None

@@ -1,0 +1,311 @@
+"""Processors, memory, adapters and ports: the very lines that change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from ovf.cim import ResourceType
+from ovf.edit import hardware, networks, ports
+from ovf.edit.controllers import add_controller, free_place, set_controller_type
+from ovf.edit.draft import Draft
+from ovf.edit.items import Hardware
+from rehost.errors import UsageError
+from tests.ovf.edit.appliances import WEB, after, draft_of
+
+GIB = 1 << 30
+
+
+def test_processors_and_the_name_that_counts_them() -> None:
+    assert after(lambda draft: hardware.set_processors(draft, None, 4)) == (
+        "- <rasd:ElementName>1 virtual CPU(s)</rasd:ElementName>\n"
+        "+ <rasd:ElementName>4 virtual CPU(s)</rasd:ElementName>\n"
+        "- <rasd:VirtualQuantity>1</rasd:VirtualQuantity>\n"
+        "+ <rasd:VirtualQuantity>4</rasd:VirtualQuantity>"
+    )
+
+
+def test_memory_in_the_unit_that_is_there() -> None:
+    assert after(lambda draft: hardware.set_memory(draft, "web", 2 * GIB)) == (
+        "- <rasd:ElementName>512MB of memory</rasd:ElementName>\n"
+        "+ <rasd:ElementName>2048MB of memory</rasd:ElementName>\n"
+        "- <rasd:VirtualQuantity>512</rasd:VirtualQuantity>\n"
+        "+ <rasd:VirtualQuantity>2048</rasd:VirtualQuantity>"
+    )
+
+
+def test_memory_that_the_unit_does_not_divide_gets_another() -> None:
+    text = WEB.replace("byte * 2^20", "byte * 2^30").replace(">512<", ">1<")
+    assert after(lambda draft: hardware.set_memory(draft, None, GIB // 2), text) == (
+        "- <rasd:AllocationUnits>byte * 2^30</rasd:AllocationUnits>\n"
+        "+ <rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits>\n"
+        "- <rasd:VirtualQuantity>1</rasd:VirtualQuantity>\n"
+        "+ <rasd:VirtualQuantity>512</rasd:VirtualQuantity>"
+    )
+
+
+def test_the_same_value_changes_nothing() -> None:
+    draft = draft_of()
+    hardware.set_memory(draft, None, GIB // 2)
+    assert draft.content == WEB.encode()
+
+
+def test_memory_of_one_configuration_gets_an_item_of_its_own() -> None:
+    assert after(lambda draft: hardware.set_memory(draft, None, 4 * GIB, ["large"])) == (
+        '+ <ovf:Item ovf:configuration="large">\n'
+        "+ <rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits>\n"
+        "+ <rasd:ElementName>4096MB of memory</rasd:ElementName>\n"
+        "+ <rasd:InstanceID>2</rasd:InstanceID>\n"
+        "+ <rasd:ResourceType>4</rasd:ResourceType>\n"
+        "+ <rasd:VirtualQuantity>4096</rasd:VirtualQuantity>\n"
+        "+ </ovf:Item>"
+    )
+
+
+def test_a_configuration_leaves_the_item_it_shared() -> None:
+    first = WEB.replace(
+        "<ovf:Item>\n        <rasd:AllocationUnits>byte",
+        '<ovf:Item ovf:configuration="small large">\n        <rasd:AllocationUnits>byte',
+    )
+    draft = draft_of(first)
+    hardware.set_memory(draft, None, GIB, ["large"])
+    found = [
+        (sorted(item.configurations), item.said["VirtualQuantity"])
+        for item in Hardware.of(draft, None).of_kind(ResourceType.MEMORY)
+    ]
+    assert found == [(["small"], "512"), (["large"], "1024")]
+
+
+def test_what_is_missing_is_made() -> None:
+    start, end = (
+        WEB.index("      <ovf:Item>\n        <rasd:AllocationUnits>byte"),
+        WEB.index("      <ovf:Item>\n        <rasd:Address>0"),
+    )
+    text = WEB[:start] + WEB[end:]
+    assert after(lambda draft: hardware.set_memory(draft, None, GIB), text) == (
+        "+ <ovf:Item>\n"
+        "+ <rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits>\n"
+        "+ <rasd:Description>Memory Size</rasd:Description>\n"
+        "+ <rasd:ElementName>1024MB of memory</rasd:ElementName>\n"
+        "+ <rasd:InstanceID>6</rasd:InstanceID>\n"
+        "+ <rasd:ResourceType>4</rasd:ResourceType>\n"
+        "+ <rasd:VirtualQuantity>1024</rasd:VirtualQuantity>\n"
+        "+ </ovf:Item>"
+    )
+
+
+def test_cores_that_do_not_divide_the_processors_are_told() -> None:
+    cores = '<vmw:CoresPerSocket ovf:required="false">2</vmw:CoresPerSocket>'
+    text = WEB.replace(">1</rasd:VirtualQuantity>", f">1</rasd:VirtualQuantity>{cores}")
+    draft = draft_of(text)
+    hardware.set_processors(draft, None, 3)
+    assert draft.notes == ["web.ovf:59: vmw:CoresPerSocket 2 does not divide 3 processors"]
+
+
+def test_an_adapter_is_like_the_last_one() -> None:
+    assert after(lambda draft: networks.add_nic(draft, None, "inside")) == (
+        "+ </ovf:Network>\n"
+        '+ <ovf:Network ovf:name="inside">\n'
+        "+ <ovf:Description>The inside network</ovf:Description>\n"
+        "+ <ovf:Item>\n"
+        "+ <rasd:AddressOnParent>8</rasd:AddressOnParent>\n"
+        "+ <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>\n"
+        "+ <rasd:Connection>inside</rasd:Connection>\n"
+        "+ <rasd:Description>Ethernet adapter on 'inside'</rasd:Description>\n"
+        "+ <rasd:ElementName>Ethernet adapter 2</rasd:ElementName>\n"
+        "+ <rasd:InstanceID>6</rasd:InstanceID>\n"
+        "+ <rasd:ResourceSubType>VmxNet3</rasd:ResourceSubType>\n"
+        "+ <rasd:ResourceType>10</rasd:ResourceType>\n"
+        "+ </ovf:Item>"
+    )
+
+
+def test_adapters_by_their_number() -> None:
+    draft = draft_of()
+    networks.set_nics(draft, None, 3)
+    assert draft.content.decode().count("<rasd:ResourceType>10<") == 3
+    networks.set_nics(draft, None, 1)
+    assert draft.content == WEB.encode()
+    networks.set_nics(draft, None, 0)
+    assert draft.content.decode().count("<rasd:ResourceType>10<") == 0
+
+
+def test_words_go_to_adapters_in_their_order() -> None:
+    draft = draft_of()
+    networks.set_nics(draft, None, 3)
+    networks.set_nic_words(draft, None, "Address", ["00:50:56:00:00:01", "00:50:56:00:00:02"])
+    networks.set_nic_words(draft, None, "Connection", ["a", "b"])
+    said = draft.content.decode()
+    assert said.count(">00:50:56:00:00:01<") == 1
+    assert said.count(">00:50:56:00:00:02<") == 2
+    assert (said.count("Connection>a<"), said.count("Connection>b<")) == (1, 2)
+    assert 'VmxNet3 adapter on "a"' in said
+
+
+def test_a_network_is_renamed_wherever_it_is_named() -> None:
+    assert after(lambda draft: networks.rename_network(draft, "VM Network", "lan")) == (
+        '- <ovf:Network ovf:name="VM Network">\n'
+        '+ <ovf:Network ovf:name="lan">\n'
+        "- <rasd:Connection>VM Network</rasd:Connection>\n"
+        "+ <rasd:Connection>lan</rasd:Connection>\n"
+        '- <rasd:Description>VmxNet3 adapter on "VM Network"</rasd:Description>\n'
+        '+ <rasd:Description>VmxNet3 adapter on "lan"</rasd:Description>'
+    )
+
+
+def test_serial_ports_and_where_they_lead() -> None:
+    draft = draft_of()
+    ports.set_serial_ports(draft, None, 2)
+    ports.set_serial_connections(draft, None, ["telnet://:9101"])
+    said = draft.content.decode()
+    assert said.count("<rasd:ResourceType>21<") == 2
+    assert said.count("<rasd:Address>telnet://:9101<") == 1
+    ports.set_serial_ports(draft, None, 0)
+    assert draft.content == WEB.encode()
+
+
+def test_the_hardware_family() -> None:
+    assert after(lambda draft: hardware.set_hardware_type(draft, None, ["vmx-13", "vmx-14"])) == (
+        "- <vssd:VirtualSystemType>vmx-10</vssd:VirtualSystemType>\n"
+        "+ <vssd:VirtualSystemType>vmx-13 vmx-14</vssd:VirtualSystemType>"
+    )
+
+
+def test_a_system_that_is_not_described_is_made() -> None:
+    start, end = WEB.index("      <ovf:System>"), WEB.index("      <ovf:Item>")
+    text = WEB[:start] + WEB[end:]
+    assert after(lambda draft: hardware.set_hardware_type(draft, None, ["vmx-13"]), text) == (
+        "+ <ovf:System>\n"
+        "+ <vssd:ElementName>Virtual Hardware Family</vssd:ElementName>\n"
+        "+ <vssd:InstanceID>0</vssd:InstanceID>\n"
+        "+ <vssd:VirtualSystemIdentifier>web</vssd:VirtualSystemIdentifier>\n"
+        "+ <vssd:VirtualSystemType>vmx-13</vssd:VirtualSystemType>\n"
+        "+ </ovf:System>"
+    )
+
+
+def test_controllers_and_their_places() -> None:
+    draft = draft_of()
+    assert free_place(draft, None, "scsi") == ("3", 1)
+    assert free_place(draft, None, "scsi", (1, 8)) == ("6", 8)
+    assert free_place(draft, None, "ide") == ("7", 0)
+    assert add_controller(draft, None, "sata") == "8"
+    set_controller_type(draft, None, ResourceType.SCSI, "VirtualSCSI")
+    said = draft.content.decode()
+    assert said.count("<rasd:ResourceSubType>VirtualSCSI<") == 2
+    assert said.count("<rasd:ResourceSubType>AHCI<") == 1
+
+
+RANGE = """      <ovf:Item ovf:bound="max">
+        <rasd:ElementName>most</rasd:ElementName>
+        <rasd:InstanceID>1</rasd:InstanceID>
+        <rasd:ResourceType>3</rasd:ResourceType>
+        <rasd:VirtualQuantity>2</rasd:VirtualQuantity>
+      </ovf:Item>
+"""
+REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
+    "no processors": (
+        lambda draft: hardware.set_processors(draft, None, 0),
+        "is an impossible number of processors (0)",
+        "",
+    ),
+    "more than the range": (
+        lambda draft: hardware.set_processors(draft, None, 3),
+        "web.ovf:100: Item '1 virtual CPU(s)' may have at most 2 (asked for 3)",
+        "The package gives this range itself; stay inside it.",
+    ),
+    "no memory": (
+        lambda draft: hardware.set_memory(draft, None, 0),
+        "is an impossible size of memory (0)",
+        "",
+    ),
+    "an unknown configuration": (
+        lambda draft: hardware.set_memory(draft, None, GIB, ["huge"]),
+        "web.ovf: has no configuration 'huge'",
+        "There are 'small', 'large'.",
+    ),
+    "an unknown system": (
+        lambda draft: hardware.set_memory(draft, "db", GIB),
+        "web.ovf: has no virtual system of the id 'db'",
+        "There are 'web'.",
+    ),
+    "a bad address": (
+        lambda draft: networks.add_nic(draft, None, mac="00:50"),
+        "is no MAC address ('00:50')",
+        "One is written 00:50:56:00:00:01.",
+    ),
+    "more addresses than adapters": (
+        lambda draft: networks.set_nic_words(draft, None, "ElementName", ["a", "b"]),
+        "web.ovf:51: there are 1 network adapters, but 2 values for them",
+        "",
+    ),
+    "too many adapters": (
+        lambda draft: networks.set_nics(draft, None, 1000),
+        "is an impossible number of network adapters (1000)",
+        "",
+    ),
+    "an unknown network": (
+        lambda draft: networks.rename_network(draft, "lan", "wan"),
+        "web.ovf: has no network 'lan'",
+        "There are 'VM Network'.",
+    ),
+    "a network twice": (
+        lambda draft: networks.add_network(draft, "VM Network"),
+        "web.ovf: there is a network 'VM Network' already",
+        "",
+    ),
+    "a network in use": (
+        lambda draft: networks.remove_network(draft, "VM Network"),
+        "web.ovf:89: network 'VM Network' is in use by Item 'Ethernet 1'",
+        "Connect it to another network first, or remove it.",
+    ),
+    "an unknown adapter": (
+        lambda draft: networks.remove_nic(draft, None, "eth9"),
+        "web.ovf:51: no item is called 'eth9'",
+        "There are 5 'Ethernet 1'.",
+    ),
+    "too many ports": (
+        lambda draft: ports.set_serial_ports(draft, None, 99),
+        "is an impossible number of serial ports (99)",
+        "",
+    ),
+    "more connections than ports": (
+        lambda draft: ports.set_serial_connections(draft, None, ["a"]),
+        "web.ovf:51: there are 0 serial ports, but 1 connections for them",
+        "",
+    ),
+    "no such controller": (
+        lambda draft: set_controller_type(draft, None, ResourceType.IDE, "PIIX4"),
+        "web.ovf:51: has no such controller",
+        "",
+    ),
+    "a place that is taken": (
+        lambda draft: free_place(draft, None, "scsi", (0, 0)),
+        "web.ovf:74: another drive is at scsi0:0",
+        "Name another place.",
+    ),
+    "the adapter's own place": (
+        lambda draft: free_place(draft, None, "scsi", (0, 7)),
+        "there is no such place on scsi (0:7)",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_makes_no_sense_is_refused_in_these_words(name: str) -> None:
+    change, message, hint = REFUSED[name]
+    last = "    </ovf:VirtualHardwareSection>"
+    draft = draft_of(WEB.replace(last, RANGE + last))
+    with pytest.raises(UsageError) as caught:
+        change(draft)
+    assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+def test_of_several_hardware_sections_the_first_is_changed_with_a_word() -> None:
+    start = WEB.index("    <ovf:VirtualHardwareSection")
+    end = WEB.index("  </ovf:VirtualSystem>")
+    draft = draft_of(WEB[:end] + WEB[start:end] + WEB[end:])
+    hardware.set_memory(draft, None, GIB)
+    assert draft.notes == ["web.ovf:51: of 2 hardware sections only the first is changed"]
