@@ -5,7 +5,6 @@ Spec: DSP0243 clauses 8.1 (sections and families of virtual hardware), 7.3 (``ov
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +18,6 @@ from ovf.outline import WrittenItem, items
 from rehost.errors import DamagedInputError
 from rehost.report import Location
 
-BACKING = re.compile(r"(?:ovf:)?/{0,2}(disk|file)/(.+)")
 MIB = 1 << 20
 CONTROLLERS = (ResourceType.IDE, ResourceType.SCSI, ResourceType.OTHER_STORAGE)
 
@@ -85,3 +83,10 @@ def megabytes(item: WrittenItem) -> Fraction | None:
     except DamagedInputError:
         return None
     return unit.multiplier / MIB if unit.base == "byte" else None
+
+
+def disk_of(item: WrittenItem, prefixes: tuple[str, ...]) -> str | None:
+    """Return the diskId an item names by one of these beginnings of its HostResource."""
+    resource = item.said.get("HostResource", "")
+    found = next((prefix for prefix in prefixes if resource.startswith(prefix)), None)
+    return None if found is None else resource[len(found) :]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ovf import hits
 from ovf.envelope import VMW
 from ovf.manifest import Entry, read_manifest
 from ovf.package import Package, is_remote
@@ -121,9 +122,7 @@ def compressed_file(package: Package, target: Target) -> Iterator[Hit]:
 
     Fix: unpack the file, or convert the package with ovftool.
     """
-    for file in package.envelope.references:
-        if file.compressed:
-            yield Hit(file.at, f"file is compressed ({summary(file.compression)!r})")
+    return hits.compressed(package.envelope)
 
 
 @check("VMW-034", source="OVF Tool User's Guide", sure=Sure.DOCUMENTATION)
@@ -195,6 +194,4 @@ def needs_vcenter(package: Package, target: Target) -> Iterator[Hit]:
 
     Fix: import it through vCenter, or each machine by itself.
     """
-    envelope = package.envelope
-    for collection in envelope.children(envelope.root, "VirtualSystemCollection"):
-        yield Hit(envelope.at(collection), "package is a collection of machines")
+    return hits.collection(package.envelope)

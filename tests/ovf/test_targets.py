@@ -141,7 +141,9 @@ def test_the_importers_are_listed() -> None:
     ) in shown.stdout
     listed = json.loads(CliRunner().invoke(ovf, ["targets", "--json"]).stdout)["targets"]
     assert {entry["name"] for entry in listed} == {profile.name for profile in profiles()}
-    assert listed[-1]["checks"][0].startswith("VMW-")
+    [vmware] = [entry for entry in listed if entry["name"] == "vmware"]
+    assert "VMW-001" in vmware["checks"]
+    assert "DSK-008" in vmware["enforces"]
 
 
 def test_an_unknown_target_is_told_before_the_package_is_opened(tmp_path: Path) -> None:
