@@ -35,6 +35,7 @@ from tests.ovf.breaking import (
 )
 from tests.ovf.builders import FIXTURES, manifest, pack, with_disk
 from tests.ovf.disk_cases import DISK_CASES
+from tests.ovf.language_cases import CASES as LANGUAGES
 from tests.ovf.layout_cases import CASES as LAYOUT
 from tests.ovf.signing import authority, cert, pem_block, signer
 
@@ -86,6 +87,7 @@ TRUE = hashlib.sha256(DISK).hexdigest()
 
 CASES: dict[str, list[tuple[Build, str]]] = {
     **LAYOUT,
+    **LANGUAGES,
     "PKG-005": [(ova(readme=b"1"), "x.ova!readme: info: is referred to by nothing")],
     "PKG-010": [
         (archive(SIGNED, "x.tar"), "x.tar: error: archive is not named .ova ('.tar')"),
