@@ -57,6 +57,12 @@ FILE = click.Path(path_type=Path)
 @click.option("--baseline", type=FILE, help="Let the findings in this file not count.")
 @click.option("--write-baseline", type=FILE, help="Accept all there is now, in a baseline.")
 @click.option(
+    "--schemas",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Use the DMTF's schemas in this folder, not rehost's.",
+)
+@click.option(
     "--no-remarks", is_flag=True, help="Do not listen to `rehost: ignore` in descriptors."
 )
 @click.option(

@@ -41,6 +41,7 @@ GROUPS = {
     "PRD": "Products and their properties",
     "RAS": "Resource allocation",
     "REF": "References",
+    "S2": "Sections of OVF 2 in OVF 1",
     "SCO": "Scale-out",
     "SEC": "Sections and where they stand",
     "SHD": "Shared disks",

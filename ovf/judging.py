@@ -27,6 +27,8 @@ from rehost.selection import Selection
 class Judge:
     """How to judge. ``remarks`` says whether a descriptor's own comments are listened to.
 
+    ``schemas`` is a folder of the DMTF's schemas to use instead of rehost's.
+
     ``progress`` is told of the bytes that are read to judge ``deep``.
     """
 
@@ -38,6 +40,7 @@ class Judge:
     suppressions: tuple[Suppression, ...] = ()
     baseline: Baseline | None = None
     targets: tuple[Target, ...] = ()
+    schemas: Path | None = None
 
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules to judge by, as severe as they are to be."""
@@ -59,7 +62,9 @@ class Judge:
     def judge(self, source: Path) -> tuple[Subject, InteropError | None]:
         """Judge one source; where that cannot be done, return the error, too."""
         try:
-            return self._subject(source, Package.open(source, tolerant=True)), None
+            package = Package.open(source, tolerant=True)
+            package.schemas = self.schemas
+            return self._subject(source, package), None
         except InteropError as error:
             failure = Failure(error.where, error.what, error.hint)
             return Subject(str(source), (), failure), error

@@ -55,7 +55,12 @@ class Descriptor:
 
 
 class Package(Views):
-    """An OVF package that is open for reading."""
+    """An OVF package that is open for reading.
+
+    ``schemas`` is a folder of the DMTF's schemas to judge the descriptor by, instead of rehost's.
+    """
+
+    schemas: Path | None = None
 
     def __init__(self, path: Path, storage: Storage, descriptor: Descriptor) -> None:
         super().__init__()

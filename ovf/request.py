@@ -59,6 +59,7 @@ def _judge(options: Mapping[str, Any], suppress: object, progress: Progress) -> 
         suppressions=suppressions(suppress),
         baseline=Baseline.read(baseline) if baseline else None,
         targets=targets,
+        schemas=options["schemas"],
     )
 
 

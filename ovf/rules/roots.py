@@ -63,7 +63,7 @@ def version_is_the_namespace(package: Package) -> Found:
         yield envelope.at(envelope.root), message
 
 
-@rule("ENV-008", clause="7", severity=Severity.INFO, basis=Basis.SCHEMA)
+@rule("ENV-008", clause="7", basis=Basis.SCHEMA)
 def languages_are_tags(package: Package) -> Found:
     """An xml:lang is a language tag, as en-US; without one the Envelope is in en-US.
 

@@ -29,8 +29,9 @@ STREAM = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimi
 
 
 def item(*, tag: str = "Item", prefix: str = "rasd", more: str = "", **said: object) -> str:
-    """Return an item on one line; ``more`` is attributes of its own."""
-    inside = "".join(f"<{prefix}:{name}>{text}</{prefix}:{name}>" for name, text in said.items())
+    """Return an item on one line, as the schema wants it; ``more`` is attributes of its own."""
+    properties = sorted({"ElementName": said.get("InstanceID", tag), **said}.items())
+    inside = "".join(f"<{prefix}:{name}>{text}</{prefix}:{name}>" for name, text in properties)
     return f"<{tag} {more}>{inside}</{tag}>"
 
 

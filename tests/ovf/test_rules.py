@@ -18,6 +18,7 @@ from ovf.package import Package
 from ovf.rule import Needs, Rule, all_rules
 from ovf.validate import validate
 from rehost.errors import DamagedInputError
+from rehost.report import Severity
 from tests.ovf.breaking import (
     DESCRIPTOR,
     DISK,
@@ -68,7 +69,9 @@ def test_bad_fixture_is_found_in_the_expected_words(rule: Rule) -> None:
 
 @written
 def test_good_fixture_breaks_no_rule_of_descriptors(rule: Rule) -> None:
-    assert validate(Package.open(RULES / rule.id / "good.ovf"), descriptor_only=True) == []
+    found = validate(Package.open(RULES / rule.id / "good.ovf"), descriptor_only=True)
+    remarks = [one for one in found if one.severity is Severity.INFO and one.rule != rule.id]
+    assert [one for one in found if one not in remarks] == []
 
 
 def certified(content: bytes) -> Callable[[Path], Path]:
