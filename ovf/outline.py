@@ -81,3 +81,9 @@ def _written(element: etree._Element, envelope: Envelope) -> WrittenItem:
         frozenset((envelope.attribute(element, "configuration") or "").split()),
         envelope.attribute(element, "bound") or "normal",
     )
+
+
+def whole(text: str | None) -> int | None:
+    """Return the whole number a text is; None for words, signs and numbers beyond any use."""
+    plain = (text or "").strip()
+    return int(plain) if plain.isascii() and plain.isdigit() and len(plain) <= 20 else None

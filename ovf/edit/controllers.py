@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
-from ovf.outline import WrittenItem
+from ovf.outline import WrittenItem, whole
 from rehost.errors import UsageError
 
 
@@ -146,14 +146,13 @@ def _model(item: WrittenItem) -> str:
 
 
 def _number(item: WrittenItem) -> int:
-    text = item.said.get("Address", "")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return whole(item.said.get("Address")) or 0
 
 
 def _taken(hardware: Hardware, controller: WrittenItem) -> set[int]:
-    places = [
-        each.said.get("AddressOnParent", "")
+    places = (
+        whole(each.said.get("AddressOnParent"))
         for each in hardware.items
         if each.said.get("Parent") == controller.instance
-    ]
-    return {int(place) for place in places if place.isascii() and place.isdigit()}
+    )
+    return {place for place in places if place is not None}

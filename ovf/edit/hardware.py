@@ -18,7 +18,7 @@ from ovf.edit.items import Hardware
 from ovf.edit.options import refuse_unknown
 from ovf.envelope import VMW
 from ovf.fragment import CIM
-from ovf.outline import WrittenItem
+from ovf.outline import WrittenItem, whole
 from rehost.errors import InteropError, UsageError
 from rehost.tracked import local_name
 
@@ -171,11 +171,11 @@ def _set_quantity(
 
 def _refuse_outside(hardware: Hardware, item: WrittenItem, quantity: int) -> None:
     for bound in hardware.items:
-        limit = bound.said.get("VirtualQuantity", "")
-        same = bound.instance == item.instance and limit.isascii() and limit.isdigit()
-        if same and (
-            (bound.bound == "min" and quantity < int(limit))
-            or (bound.bound == "max" and quantity > int(limit))
+        limit = whole(bound.said.get("VirtualQuantity"))
+        if bound.instance != item.instance or limit is None:
+            continue
+        if (bound.bound == "min" and quantity < limit) or (
+            bound.bound == "max" and quantity > limit
         ):
             word = "least" if bound.bound == "min" else "most"
             raise UsageError(
@@ -195,5 +195,4 @@ def _unit(item: WrittenItem) -> int:
 
 
 def _cores(item: WrittenItem) -> int:
-    text = item.element.findtext(f"{{{VMW}}}CoresPerSocket") or ""
-    return int(text) if text.strip().isdigit() else 0
+    return whole(item.element.findtext(f"{{{VMW}}}CoresPerSocket")) or 0

@@ -16,7 +16,7 @@ from lxml import etree
 from ovf.cim import ResourceType, resource_name
 from ovf.edit.draft import Draft
 from ovf.fragment import CIM
-from ovf.outline import WrittenItem, items_of
+from ovf.outline import WrittenItem, items_of, whole
 from rehost.errors import DamagedInputError, UsageError
 from rehost.tracked import local_name
 
@@ -98,9 +98,7 @@ class Hardware:
 
     def free_instance(self) -> str:
         """Return the InstanceID after the highest there is."""
-        used = {each.instance or "" for each in self.items}
-        numbers = [int(each) for each in used if each.isascii() and each.isdigit()]
-        return str(max(numbers, default=0) + 1)
+        return str(max((whole(each.instance) or 0 for each in self.items), default=0) + 1)
 
     def say(self, item: WrittenItem, name: str, text: str | None) -> None:
         """Set or remove a child of an item, keeping the order of the CIM schema."""

@@ -13,7 +13,7 @@ from lxml import etree
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
-from ovf.outline import WrittenItem, items
+from ovf.outline import WrittenItem, items, whole
 from rehost.errors import UsageError
 
 AROUND = ("References", "DiskSection", "NetworkSection", "DeploymentOptionSection")
@@ -87,8 +87,8 @@ def add_nic(
         add_network(draft, network)
     hardware = Hardware.of(draft, system)
     nics = hardware.distinct(ResourceType.ETHERNET)
-    places = [each.said.get("AddressOnParent", "") for each in nics]
-    numbers = [int(each) for each in places if each.isascii() and each.isdigit()]
+    places = [whole(each.said.get("AddressOnParent")) for each in nics]
+    numbers = [place for place in places if place is not None]
     name = f"Ethernet adapter {len(nics) + 1}"
     return hardware.add(
         ResourceType.ETHERNET,

@@ -16,6 +16,7 @@ from converters.disks.checking import Lost, Problem, Usage
 from converters.matrix import matrix_markdown
 from ovf.pages import pages
 from ovf.rule import Basis, Needs
+from ovf.summary import PackageSummary
 from ovf.verify import Attestation
 from rehost.console.output import SCHEMA_VERSION
 from rehost.judgement import State
@@ -68,7 +69,19 @@ def schemas() -> dict[str, dict[str, Any]]:
         ),
         **disk_schemas(),
         **_signature_schemas(),
+        "ovf-show.schema.json": _shown(),
     }
+
+
+def _shown() -> dict[str, Any]:
+    """Return the schema of what `ovf show` prints."""
+    (whole,), parts = msgspec.json.schema_components(
+        [PackageSummary], ref_template="#/$defs/{name}"
+    )
+    for part in parts.values():
+        part |= {"additionalProperties": False}
+    top = parts.pop(whole["$ref"].rpartition("/")[2])
+    return _document("What `rehost ovf show --json` prints", top["properties"], parts)
 
 
 def _signature_schemas() -> dict[str, dict[str, Any]]:

@@ -1,0 +1,37 @@
+"""``rehost ovf show``: what a package holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ovf.editing import source_argument
+from rehost.console.output import emit_json, say
+
+
+@click.command()
+@source_argument
+@click.option("--verbose", is_flag=True, help="Show everything: devices, properties, licences.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(source: Path, *, verbose: bool, as_json: bool) -> None:
+    """Show what the package SOURCE holds, sound or not.
+
+    SOURCE is an .ova, an .ovf or a folder that holds one. Nothing but the descriptor is read.
+    """
+    from ovf.package import Package
+    from ovf.summary import summary_of
+
+    found = summary_of(Package.open(source))
+    if as_json:
+        import msgspec
+
+        emit_json(msgspec.to_builtins(found))
+        return
+
+    from ovf.showing import shown
+
+    say(shown(found, verbose=verbose))
+
+
+COMMAND = show
