@@ -1,28 +1,31 @@
 """Programmatic units: what ``byte * 2^20`` multiplies by.
 
 Spec: DSP0004 "Common Information Model (CIM) Infrastructure", Annex "Programmatic Units". A unit
-is elements joined by ``*`` and ``/``; an element is a number, a power such as ``2^20`` (without
-space around the caret), or a base unit with an optional decimal or binary prefix.
+is elements joined by ``*`` and ``/``; an element is a number, a power such as ``2^20``, or a base
+unit with an optional decimal or binary prefix. Version 2.5, which OVF 1.x cites, lets white space
+stand around the caret; the grammar of version 3 does not, and is the one followed here.
 
-Words and spellings older than the annex, such as ``MegaBytes`` and ``byte * 2 ^ 20``, are read
-too, in their established meaning, and marked as legacy.
+Words and spellings older than the annex, such as ``MegaBytes``, are read too, in their established
+meaning, and marked as legacy; so is ``byte * 2 ^ 20``, which is marked as spaced besides.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from rehost.errors import DamagedInputError
 
 LONGEST = 100
 LARGEST_EXPONENT = 128
+LARGEST_POWER = 3
 
 DECIMAL = ("kilo", "mega", "giga", "tera", "peta", "exa", "zetta", "yotta")
 BINARY = ("kibi", "mebi", "gibi", "tebi", "pebi", "exbi", "zebi", "yobi")
 SMALL = ("milli", "micro", "nano", "pico", "femto", "atto", "zepto", "yocto")
 PREFIXES = {
+    "deca": Fraction(10),
     "deka": Fraction(10),
     "hecto": Fraction(100),
     "deci": Fraction(1, 10),
@@ -37,7 +40,11 @@ BASES = {
     "hertz": ("hertz", Fraction(1)),
     "count": ("count", Fraction(1)),
     "percent": ("count", Fraction(1, 100)),
+    "permille": ("count", Fraction(1, 1000)),
     "second": ("second", Fraction(1)),
+    "minute": ("second", Fraction(60)),
+    "hour": ("second", Fraction(3600)),
+    "day": ("second", Fraction(86400)),
 }
 
 LEGACY = {
@@ -54,19 +61,24 @@ LEGACY = {
 }
 """Words of writers who never meant powers of ten by mega bytes, in lower case."""
 
+CARET = re.compile(r"\s*\^\s*")
 OPERATOR = re.compile(r"\s*([*/])\s*")
 POWER = re.compile(r"([+-]?[1-9][0-9]*)\^([+-]?[0-9]+)")
-NUMBER = re.compile(r"[1-9][0-9]*(\.[0-9]+)?")
-NAMED = re.compile(r"([a-z]+?)(?:\^([+-]?[1-9][0-9]*))?")
+NUMBER = re.compile(r"[0-9]+\.?[0-9]*")
+NAMED = re.compile(r"([a-z]+)(?:\^([+-]?[1-9][0-9]*))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a quantity is multiplied by, and of what; ``legacy`` is any spelling not DSP0004's."""
+    """What a quantity is multiplied by, and of what: ``byte``, or ``byte/second``.
+
+    ``legacy`` is any spelling not DSP0004's; ``spaced`` if spaces around a caret alone make it so.
+    """
 
     multiplier: Fraction
     base: str
     legacy: bool = False
+    spaced: bool = False
 
 
 def multiplier(text: str, *, base: str = "byte", where: str = "") -> int:
@@ -84,57 +96,69 @@ def parse(text: str, *, where: str = "") -> Unit:
     plain = text.strip()
     if len(plain) > LONGEST:
         raise DamagedInputError(f"unit is too long ({len(plain)} characters)", where=where)
+    if (unit := _expression(plain)) is not None:
+        return unit
     if plain.lower() in LEGACY:
         base, factor = LEGACY[plain.lower()]
         return Unit(Fraction(factor), base, legacy=True)
-    unit = _expression(plain)
-    if unit is None and (unit := _expression(_modern(plain))) is not None:
-        unit = Unit(unit.multiplier, unit.base, legacy=True)
-    if unit is None:
-        raise DamagedInputError(
-            f"is not a unit ({text!r})",
-            where=where,
-            hint="Units are written like 'byte * 2^20' (DSP0004, programmatic units).",
-        )
-    return unit
+    closed = CARET.sub("^", plain)
+    if (unit := _expression(closed)) is not None:
+        return replace(unit, legacy=True, spaced=True)
+    if (unit := _expression(_modern(closed))) is not None:
+        return replace(unit, legacy=True)
+    raise DamagedInputError(
+        f"is not a unit ({text!r})",
+        where=where,
+        hint="Units are written like 'byte * 2^20' (DSP0004, programmatic units).",
+    )
 
 
 def _modern(text: str) -> str:
-    """Close up carets, lower the case and drop the plural, as older writers need."""
-    lower = re.sub(r"\s*\^\s*", "^", text.lower())
-    return re.sub(r"\bbytes\b", "byte", lower)
+    """Lower the case and drop the plural, as older writers need."""
+    return re.sub(r"\bbytes\b", "byte", text.lower())
 
 
 def _expression(text: str) -> Unit | None:
-    product, base = Fraction(1), None
-    operator = "*"
-    for position, part in enumerate(OPERATOR.split(text)):
+    unsigned = text.removeprefix("-")
+    product = Fraction(1 if unsigned == text else -1)
+    powers: dict[str, int] = {}
+    sign = 1
+    for position, part in enumerate(OPERATOR.split(unsigned.lstrip(" "))):
         if position % 2:
-            operator = part
+            sign = 1 if part == "*" else -1
             continue
         element = _element(part)
         if element is None:
             return None
-        factor, named = element
-        if named and (base or operator == "/"):
-            return None
-        base = named or base
-        product = product * factor if operator == "*" else product / factor
-    return Unit(product, base or "count")
+        factor, base, power = element
+        product *= factor**sign
+        if base not in {"", "count"}:
+            powers[base] = powers.get(base, 0) + sign * power
+    return Unit(product, _named_together(powers))
 
 
-def _element(text: str) -> tuple[Fraction, str | None] | None:
-    """Return the factor of one element and the base it names, if it names one."""
+def _named_together(powers: dict[str, int]) -> str:
+    """Return ``byte/second`` for one byte and minus one second; ``count`` for numbers alone."""
+    above = [base for base, power in powers.items() for _ in range(power)]
+    below = [f"/{base}" for base, power in powers.items() for _ in range(-power)]
+    if above == below == []:
+        return "count"
+    return "*".join(above or ["1"]) + "".join(below)
+
+
+def _element(text: str) -> tuple[Fraction, str, int] | None:
+    """Return the factor of one element, and the base it names, if it names one, with its power."""
     if NUMBER.fullmatch(text):
-        return Fraction(text), None
+        number = Fraction(text)
+        return (number, "", 0) if number else None
     if found := POWER.fullmatch(text):
-        number, exponent = int(found[1]), int(found[2])
-        if abs(exponent) > LARGEST_EXPONENT:
-            return None
-        return Fraction(number) ** exponent, None
-    if not (found := NAMED.fullmatch(text)) or found[2] not in {None, "1"}:
-        return None
-    return _named(found[1])
+        base, exponent = int(found[1]), int(found[2])
+        return (Fraction(base) ** exponent, "", 0) if abs(exponent) <= LARGEST_EXPONENT else None
+    if (found := NAMED.fullmatch(text)) and (named := _named(found[1])):
+        power = int(found[2] or "1")
+        factor, base_unit = named
+        return (factor**power, base_unit, power) if abs(power) <= LARGEST_POWER else None
+    return None
 
 
 def _named(word: str) -> tuple[Fraction, str] | None:

@@ -27,6 +27,12 @@ PROPER = {
     "bit * 8": 1,
     "byte * 2^20 / 2^10": 1024,
     "byte * 10^6": 1_000_000,
+    "byte * 1.5 * 2^11": 3072,
+    "byte * 0.5 * 2^11": 1024,
+    "byte * 4.": 4,
+    "byte^2 / byte": 1,
+    "kilobyte / second * second": 1000,
+    "byte * percent * 100": 1,
 }
 
 
@@ -55,6 +61,31 @@ def test_legacy_words_mean_what_their_writers_meant(text: str) -> None:
     assert units.parse(text).legacy
 
 
+@pytest.mark.parametrize("text", LEGACY)
+def test_only_space_around_the_caret_is_called_spaced(text: str) -> None:
+    assert units.parse(text).spaced is (text == "byte * 2 ^ 20")
+
+
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ("bit / second * 10^9", "byte/second"),
+        ("byte * byte", "byte*byte"),
+        ("1 / second^2", "1/second/second"),
+        ("count", "count"),
+        ("2^20", "count"),
+    ],
+)
+def test_units_of_several_bases_are_told_apart(text: str, base: str) -> None:
+    assert units.parse(text).base == base
+    assert not units.parse(text).legacy
+
+
+def test_a_prefixed_frequency_is_of_the_grammar_in_lower_case_only() -> None:
+    assert not units.parse("megahertz").legacy
+    assert units.parse("MegaHertz").legacy
+
+
 def test_frequencies_are_hertz() -> None:
     assert units.multiplier("hertz * 10^6", base="hertz") == 10**6
     assert units.multiplier("megahertz", base="hertz") == 10**6
@@ -64,9 +95,15 @@ def test_frequencies_are_hertz() -> None:
 WRONG = {
     "": ("x:1: is not a unit ('')", WRITTEN),
     "sectors": ("x:1: is not a unit ('sectors')", WRITTEN),
-    "byte * byte": ("x:1: is not a unit ('byte * byte')", WRITTEN),
+    "byte * 0": ("x:1: is not a unit ('byte * 0')", WRITTEN),
+    "byte *": ("x:1: is not a unit ('byte *')", WRITTEN),
+    "byte 2^20": ("x:1: is not a unit ('byte 2^20')", WRITTEN),
+    "byte^4": ("x:1: is not a unit ('byte^4')", WRITTEN),
+    "byte * byte": ("x:1: is no unit of byte ('byte * byte')", ""),
+    "byte / second": ("x:1: is no unit of byte ('byte / second')", ""),
+    "-byte": ("x:1: is no whole number of bytes ('-byte')", ""),
     "byte * 2^1000": ("x:1: is not a unit ('byte * 2^1000')", WRITTEN),
-    "1 / byte": ("x:1: is not a unit ('1 / byte')", WRITTEN),
+    "1 / byte": ("x:1: is no unit of byte ('1 / byte')", ""),
     "hertz": ("x:1: is no unit of byte ('hertz')", ""),
     "1024": ("x:1: is no unit of byte ('1024')", ""),
     "bit": ("x:1: is no whole number of bytes ('bit')", ""),
