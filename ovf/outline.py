@@ -1,6 +1,6 @@
-"""The virtual hardware as it is written, for rules: nothing resolved, nothing refused.
+"""The items as they are written, for rules: nothing resolved, nothing refused.
 
-Spec: DSP0243 clauses 8.1 to 8.4.
+Spec: DSP0243 clauses 8.1 to 8.4 (virtual hardware) and 9.3 (allocations of a collection).
 """
 
 from __future__ import annotations
@@ -15,22 +15,37 @@ from rehost.report import Location
 from rehost.tracked import local_name, summary
 
 ITEMS = frozenset(("Item", "StorageItem", "EthernetPortItem"))
+HARDWARE = "VirtualHardwareSection"
+ALLOCATION = "ResourceAllocationSection"
+NORMAL = "normal"
+CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_"
+"""What the namespaces of items' children begin with."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenItem:
-    """An item's children by their names; of several alike the last, as when items combine."""
+    """An item's children by their names; of several alike the last, as when items combine.
+
+    ``names`` are those of all children in CIM's namespaces, in their order.
+    """
 
     element: etree._Element
     at: Location
     said: dict[str, str]
     configurations: frozenset[str]
     bound: str
+    names: tuple[str, ...]
 
     @property
     def instance(self) -> str | None:
         """Its InstanceID."""
         return self.said.get("InstanceID")
+
+    @property
+    def kind(self) -> int | None:
+        """Its ResourceType; None where it gives no number."""
+        text = self.said.get("ResourceType", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
     @property
     def label(self) -> str:
@@ -39,19 +54,44 @@ class WrittenItem:
         return f"{local_name(str(self.element.tag))} '{summary(name)}'"
 
 
-def hardware_sections(envelope: Envelope) -> tuple[tuple[WrittenItem, ...], ...]:
-    """Return the items of every hardware section of every virtual system."""
+@dataclass(frozen=True, slots=True)
+class ItemSection:
+    """A VirtualHardwareSection of a system, or a ResourceAllocationSection of a collection."""
+
+    element: etree._Element
+    at: Location
+    items: tuple[WrittenItem, ...]
+
+    @property
+    def hardware(self) -> bool:
+        """Whether it describes a machine, not what a collection of them gets."""
+        return local_name(str(self.element.tag)) == HARDWARE
+
+
+def item_sections(envelope: Envelope) -> tuple[ItemSection, ...]:
+    """Return every section of items, those of hardware first."""
+    return envelope.once(_item_sections)
+
+
+def hardware_sections(envelope: Envelope) -> tuple[ItemSection, ...]:
+    """Return the hardware sections of every virtual system."""
     return envelope.once(_hardware_sections)
 
 
+def every_item(envelope: Envelope) -> Iterator[WrittenItem]:
+    """Yield the items of hardware, then those of allocations."""
+    for section in item_sections(envelope):
+        yield from section.items
+
+
 def items(envelope: Envelope) -> Iterator[WrittenItem]:
-    """Yield every item of the package."""
+    """Yield the items of hardware alone."""
     for section in hardware_sections(envelope):
-        yield from section
+        yield from section.items
 
 
 def items_of(section: etree._Element, envelope: Envelope) -> tuple[WrittenItem, ...]:
-    """Return the items of one hardware section."""
+    """Return the items of one section."""
     return tuple(
         _written(child, envelope)
         for child in section.iterchildren(etree.Element)
@@ -59,19 +99,28 @@ def items_of(section: etree._Element, envelope: Envelope) -> tuple[WrittenItem, 
     )
 
 
-def _hardware_sections(envelope: Envelope) -> tuple[tuple[WrittenItem, ...], ...]:
+def _hardware_sections(envelope: Envelope) -> tuple[ItemSection, ...]:
+    return tuple(section for section in item_sections(envelope) if section.hardware)
+
+
+def _item_sections(envelope: Envelope) -> tuple[ItemSection, ...]:
+    collections = envelope.root.iter(f"{{{envelope.namespace}}}VirtualSystemCollection")
+    owned = (*((each, HARDWARE) for each in envelope.systems),)
+    owned += (*((each, ALLOCATION) for each in collections),)
     return tuple(
-        items_of(section, envelope)
-        for system in envelope.systems
-        for section in envelope.children(system, "VirtualHardwareSection")
+        ItemSection(
+            section,
+            envelope.at(section),
+            items_of(section, envelope),
+        )
+        for owner, name in owned
+        for section in envelope.children(owner, name)
     )
 
 
 def _written(element: etree._Element, envelope: Envelope) -> WrittenItem:
-    said = {
-        local_name(str(child.tag)): (child.text or "").strip()
-        for child in element.iterchildren(etree.Element)
-    }
+    children = [(str(child.tag), child.text) for child in element.iterchildren(etree.Element)]
+    said = {local_name(tag): (text or "").strip() for tag, text in children}
     if "InstanceId" in said:
         said.setdefault("InstanceID", said["InstanceId"])
     return WrittenItem(
@@ -79,7 +128,8 @@ def _written(element: etree._Element, envelope: Envelope) -> WrittenItem:
         envelope.at(element),
         {name: text for name, text in said.items() if text},
         frozenset((envelope.attribute(element, "configuration") or "").split()),
-        envelope.attribute(element, "bound") or "normal",
+        envelope.attribute(element, "bound") or NORMAL,
+        tuple(local_name(tag) for tag, _ in children if tag.startswith(f"{{{CIM}")),
     )
 
 

@@ -1,4 +1,4 @@
-"""Rules of the envelope's content: clauses 7.2, 8.1 and 9.8."""
+"""Rules of the envelope's content: clause 7.2."""
 
 from __future__ import annotations
 
@@ -134,53 +134,3 @@ def one_content(package: Package) -> Found:
         yield envelope.at(envelope.root), "there is no VirtualSystem"
     for extra in contents[1:]:
         yield envelope.at(extra), f"{local_name(str(extra.tag))} beside another content"
-
-
-@rule("VHS-001", clause="8.1")
-def hardware_is_described(package: Package) -> Found:
-    """Each VirtualSystem has a VirtualHardwareSection.
-
-    Without it there is no machine to make.
-
-    Fix: describe the machine's hardware.
-    """
-    envelope = package.envelope
-    for system in envelope.systems:
-        if envelope.first(system, "VirtualHardwareSection") is None:
-            yield envelope.at(system), "VirtualSystem has no VirtualHardwareSection"
-
-
-@rule("VHS-002", clause="8.1")
-def hardware_of_systems_only(package: Package) -> Found:
-    """A VirtualHardwareSection stands in a VirtualSystem, nowhere else.
-
-    The schema lets it pass elsewhere, but no importer reads it there.
-
-    Fix: move it into the VirtualSystem.
-    """
-    envelope = package.envelope
-    for section in envelope.root.iter(f"{{{envelope.namespace}}}VirtualHardwareSection"):
-        parent = section.getparent()
-        if parent is not None and local_name(str(parent.tag)) != "VirtualSystem":
-            where = local_name(str(parent.tag))
-            yield envelope.at(section), f"VirtualHardwareSection stands in {where}"
-
-
-@rule("CFG-001", clause="9.8")
-def known_configurations(package: Package) -> Found:
-    """An ovf:configuration names options of the DeploymentOptionSection.
-
-    An item of an unknown option is in no machine at all.
-
-    Fix: add the Configuration, or correct the name.
-    """
-    envelope = package.envelope
-    known = {
-        envelope.attribute(option, "id")
-        for section in envelope.sections("DeploymentOptionSection")
-        for option in envelope.children(section, "Configuration")
-    }
-    for element in envelope.root.iter(etree.Element):
-        for name in (envelope.attribute(element, "configuration") or "").split():
-            if name not in known:
-                yield envelope.at(element), f"no Configuration has the id {summary(name)!r}"

@@ -35,6 +35,8 @@ def item(*, tag: str = "Item", prefix: str = "rasd", more: str = "", **said: obj
     return f"<{tag} {more}>{inside}</{tag}>"
 
 
+PROCESSORS = item(InstanceID=1, ResourceType=3, VirtualQuantity=2)
+MEMORY = item(InstanceID=2, ResourceType=4, AllocationUnits="byte * 2^20", VirtualQuantity=512)
 SCSI = item(InstanceID=3, ResourceType=6, ResourceSubType="lsilogic", Address=0)
 
 
@@ -68,12 +70,14 @@ def descriptor(
 
 
 def with_disk(href: str = "disk.vmdk", more: str = "") -> str:
-    """Return a descriptor with one disk in one file."""
+    """Return a descriptor of a whole machine with one disk in one file."""
     return descriptor(
         SCSI,
         item(
             InstanceID=4, ResourceType=17, Parent=3, AddressOnParent=0, HostResource="ovf:/disk/d"
         ),
+        PROCESSORS,
+        MEMORY,
         references=f'<File ovf:id="f" ovf:href="{href}" {more}/>',
         disks=f'<Disk ovf:diskId="d" ovf:fileRef="f" ovf:capacity="65536" ovf:format="{STREAM}"/>',
     )

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from ovf.cli import validate
 from rehost.errors import DamagedInputError, RefusedError, UsageError
-from tests.ovf.builders import SCSI, descriptor
+from tests.ovf.builders import MEMORY, PROCESSORS, SCSI, descriptor
 from tests.support.generated import ROOT, schemas
 
 DISK = '<Disk ovf:diskId="{}" ovf:capacity="x"/>'
@@ -32,7 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(name: str, *disks: str, above: str = "") -> None:
     lines = "".join(f"\n{DISK.format(disk)}" for disk in disks)
-    text = descriptor(SCSI, disks=lines)
+    text = descriptor(SCSI, PROCESSORS, MEMORY, disks=lines)
     Path(name).write_text(text.replace("?>\n", f"?>\n{above}", 1))
 
 

@@ -17,7 +17,8 @@ from tests.support.packages import Said, rehost
 WHOLE = {"web.ovf": WEB.encode(), "disk.vmdk": DISK}
 EVERYTHING = (
     *("--name", "shop", "--cpus", "2", "--memory", "1G", "--nics", "2", "--nic-type", "E1000"),
-    *("--nic-network", "lan", "--nic-name", "a", "--nic-name", "b", "--mac", "00:50:56:00:00:01"),
+    *("--nic-network", "lan", "--nic-name", "a", "--nic-name", "b"),
+    *("--mac", "00:50:56:00:00:01", "--mac", "00:50:56:00:00:02"),
     *("--rename-network", "VM Network=lan", "--serial-ports", "1", "--serial-connection", "tcp:1"),
     *("--scsi-type", "VirtualSCSI", "--hardware", "vmx-13", "--os", "94", "--product", "Shop"),
     *("--vendor", "Us", "--product-version", "2", "--full-version", "2.0", "--product-url", "u"),
