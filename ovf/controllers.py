@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ovf import cim
+from ovf import subtypes
 from ovf.cim import ResourceType
 from ovf.items import Item, Reading, subtype
 from rehost.machine import Address, Bus, Controller, ControllerModel
@@ -126,14 +126,17 @@ def _controller(item: Item, reading: Reading) -> tuple[Bus, ControllerModel | No
     """Return bus and chip of an item that is a controller of drives or USB."""
     match item.kind:
         case ResourceType.IDE:
-            return Bus.IDE, subtype(item, cim.IDE_SUBTYPES, reading)
+            return Bus.IDE, subtype(item, subtypes.IDE_SUBTYPES, reading)
         case ResourceType.SCSI:
-            return Bus.SCSI, subtype(item, cim.SCSI_SUBTYPES, reading)
+            return Bus.SCSI, subtype(item, subtypes.SCSI_SUBTYPES, reading)
         case ResourceType.USB:
-            return Bus.USB, subtype(item, cim.USB_SUBTYPES, reading)
+            return Bus.USB, subtype(item, subtypes.USB_SUBTYPES, reading)
         case ResourceType.OTHER_STORAGE if item.words("ResourceSubType"):
             words = item.words("ResourceSubType")
-            return next((cim.STORAGE_SUBTYPES[w] for w in words if w in cim.STORAGE_SUBTYPES), None)
+            return next(
+                (subtypes.STORAGE_SUBTYPES[w] for w in words if w in subtypes.STORAGE_SUBTYPES),
+                None,
+            )
         case ResourceType.OTHER_STORAGE:
             place = f"{reading.place(item.node.element)} {item.label}"
             why = "ResourceType 20 without a ResourceSubType is taken for the commonest"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ovf import cim
+from ovf import subtypes
 from ovf.items import Item, Reading, subtype
 from rehost.machine import Display, Nic, Serial, Sound, SoundModel, Tpm
 from rehost.tracked import summary
@@ -35,7 +35,7 @@ class Devices:
         item.integer("AddressOnParent")
         self.nics.append(
             Nic(
-                model=subtype(item, cim.NIC_SUBTYPES, self.reading),
+                model=subtype(item, subtypes.NIC_SUBTYPES, self.reading),
                 mac=self._mac(item),
                 network=item.said("Connection"),
                 connected=item.node.flag("AutomaticAllocation"),
@@ -44,7 +44,7 @@ class Devices:
 
     def serial(self, item: Item) -> None:
         """Read a serial port; what it is connected to on the host stays behind."""
-        self.serials.append(Serial(subtype(item, cim.SERIAL_SUBTYPES, self.reading)))
+        self.serials.append(Serial(subtype(item, subtypes.SERIAL_SUBTYPES, self.reading)))
 
     def display(self, item: Item) -> None:
         """Read a video adapter."""
@@ -61,15 +61,15 @@ class Devices:
         """Read a sound card."""
         item.integer("AddressOnParent")
         item.node.flag("AutomaticAllocation")
-        model: SoundModel | None = subtype(item, cim.SOUND_SUBTYPES, self.reading)
+        model: SoundModel | None = subtype(item, subtypes.SOUND_SUBTYPES, self.reading)
         self.sounds.append(Sound(model))
 
     def other(self, item: Item) -> bool:
         """Read a device that only its subtype tells; say whether it was one."""
         words = set(item.words("ResourceSubType"))
-        if words & cim.SOUND_SUBTYPES.keys():
+        if words & subtypes.SOUND_SUBTYPES.keys():
             self.sound(item)
-        elif words & cim.TPM_SUBTYPES:
+        elif words & subtypes.TPM_SUBTYPES:
             self.tpm = Tpm("2.0")
         else:
             return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from ovf import cim, vendors
+from ovf import cim, subtypes, vendors
 from ovf.cim import ResourceType
 from ovf.controllers import Controllers
 from ovf.devices import Devices
@@ -135,7 +135,7 @@ class _System:
         return (
             item.kind != ResourceType.OTHER_STORAGE
             or not words
-            or any(word in cim.STORAGE_SUBTYPES for word in words)
+            or any(word in subtypes.STORAGE_SUBTYPES for word in words)
         )
 
     def _drop(self, item: Item, why: str) -> None:

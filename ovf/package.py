@@ -126,7 +126,7 @@ class Package(Views):
         """The descriptor, parsed, if it is OVF 1.x or 2.x."""
         return self.written.standard()
 
-    @property
+    @cached_property
     def manifest_names(self) -> tuple[str, ...]:
         """The manifest, by the descriptor's base name, or all there are in the archive."""
         return self._siblings(".mf")
@@ -144,7 +144,7 @@ class Package(Views):
             )
         return found[0] if found else None
 
-    @property
+    @cached_property
     def certificate_name(self) -> str | None:
         """The certificate, found like the manifest; None also where several leave it in doubt."""
         found = self._siblings(".cert")
@@ -170,6 +170,10 @@ class Package(Views):
 
     def names(self) -> tuple[str, ...]:
         """Return the files there are: an archive's members, or the files beside the descriptor."""
+        return self._names
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
         return self._storage.names()
 
     def where(self, name: str) -> str:
