@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 ARCHIVE = ".ova"
 DESCRIPTOR = ".ovf"
+LEFT = "is no longer part of the package, but left where it is"
 DIGESTS = ("sha1", "sha256", "sha384", "sha512", "none")
 PATH = click.Path(path_type=Path)
 
@@ -60,18 +61,21 @@ def with_output(command: Command) -> Command:
 
 
 def edit(
-    ctx: click.Context, source: Path, asked: dict[str, Any], change: Callable[[Draft], None]
+    ctx: click.Context, source: Path, asked: dict[str, Any], change: Callable[[Draft], object]
 ) -> None:
     """Open a package, change it, and write it where ``asked`` says."""
     from ovf.edit.draft import Draft
+    from ovf.edit.files import state_sizes
     from ovf.package import Package
 
     package = Package.open(source)
     dest, force = _destination(package, asked)
     draft = Draft.of(package)
     change(draft)
+    state_sizes(draft)
     found = draft.parcel(name=_name(dest), algorithm=algorithm(asked["digest"]))
-    tell((*draft.notes, *found.notes))
+    left = sorted(draft.removed) if asked["in_place"] and package.archive is None else []
+    tell((*draft.notes, *found.notes, *(f"{package.where(name)}: {LEFT}" for name in left)))
     deliver(ctx, found, dest, force=force)
 
 
@@ -90,6 +94,32 @@ def deliver(ctx: click.Context, found: Parcel, dest: Path, *, force: bool) -> No
     progress.close()
     for path in written:
         say(f"wrote {path}")
+
+
+def transfer(
+    ctx: click.Context, source: Path, dest: Path, *, digest: str | None, force: bool, pack: bool
+) -> None:
+    """Write a package as it is in its other form; packing also states sizes and makes a manifest.
+
+    A manifest that is there is kept, unless ``digest`` asks for a new one.
+    """
+    from ovf.edit.draft import Draft
+    from ovf.edit.files import state_sizes
+    from ovf.package import Package
+    from ovf.parcel import parcel
+
+    package = Package.open(source)
+    chosen = algorithm(digest) if digest else "SHA256" if pack else None
+    keep = digest is None
+    signed = package.certificate_name is not None and keep
+    if pack and not signed and package.envelope.dialect is None:
+        draft = Draft.of(package)
+        state_sizes(draft, missing=True)
+        found = draft.parcel(name=_name(dest), algorithm=chosen, keep=keep)
+    else:
+        found = parcel(package, name=_name(dest), algorithm=chosen, keep=keep)
+    tell(found.notes)
+    deliver(ctx, found, dest, force=force)
 
 
 def tell(notes: tuple[str, ...]) -> None:

@@ -38,11 +38,13 @@ def parcel(
     removed: frozenset[str] = frozenset(),
     name: str | None = None,
     algorithm: str | None = "SHA256",
+    keep: bool | None = None,
 ) -> Parcel:
     """Gather a package under a changed descriptor: its ``envelope`` and its ``content``.
 
     ``added`` are files that come into it by their names, ``removed`` the names of those that
-    leave it, ``name`` is the descriptor's new one.
+    leave it, ``name`` is the descriptor's new one. Manifest and
+    certificate of a package that stays as it is are kept if ``keep`` says so, or it is signed.
     """
     own = _own_name(package)
     content = package.descriptor.content if content is None else content
@@ -52,12 +54,15 @@ def parcel(
     for each in others:
         if each not in removed:
             files.setdefault(each, _member(package, each, each))
-    seal = None
     notes = [f"{package.path}!{each}: {OUTSIDE}" for each in outside]
-    if package.certificate_name is not None:
-        if not (changed or added or removed):
-            seal = sealed(package, read_all(package.member(package.certificate_name), LARGEST))
-        notes += [] if seal else [f"{package.path}: {UNSIGNED}"]
+    certificate = package.certificate_name
+    seal = None
+    keep = certificate is not None if keep is None else keep
+    if keep and not (changed or added or removed):
+        signed = None if certificate is None else read_all(package.member(certificate), LARGEST)
+        seal = sealed(package, signed)
+    if certificate is not None and seal is None:
+        notes.append(f"{package.path}: {UNSIGNED}")
     descriptor = held(name or own, content)
     return Parcel(Contents(descriptor, tuple(files.values()), algorithm, seal), tuple(notes))
 
@@ -99,8 +104,8 @@ def _others(package: Package) -> tuple[list[str], list[str]]:
     return [name for name in below if name not in own], outside
 
 
-def sealed(package: Package, certificate: bytes) -> Seal | None:
-    """Return the manifest as it is, with a certificate; None if they hold for nothing."""
+def sealed(package: Package, certificate: bytes | None) -> Seal | None:
+    """Return the manifest as it is, with a certificate if it has one; None if it cannot hold."""
     manifest = read_manifest(package)
     algorithms = {entry.algorithm for entry in manifest.entries} if manifest else set()
     if manifest is None or package.manifest_name is None or len(algorithms) != 1:

@@ -44,13 +44,13 @@ def held(name: str, content: bytes) -> Member:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A manifest that is kept as it is for the sake of its certificate; what it says has to hold.
+    """A manifest that is kept as it is, with its certificate if it has one; it has to be true.
 
     ``digests`` are the lower-case ones it lists, by name.
     """
 
     manifest: bytes
-    certificate: bytes
+    certificate: bytes | None
     algorithm: str
     digests: dict[str, str]
 
@@ -94,7 +94,7 @@ def write_archive(
         digests = _Digests(contents)
         archive.add(contents.descriptor, digests, progress)
         manifest_at = archive.reserve(f"{contents.stem}.mf", digests.manifest_size)
-        if contents.seal:
+        if contents.seal and contents.seal.certificate is not None:
             archive.add(held(f"{contents.stem}.cert", contents.seal.certificate), None, progress)
         for member in contents.files:
             archive.add(member, digests, progress)
@@ -147,7 +147,7 @@ def _seals(contents: Contents, digests: _Digests, progress: Progress) -> Iterato
     _copy(contents.descriptor.open(), None, 0, digests.of(contents.descriptor), progress)
     if digests.manifest_size:
         yield held(f"{contents.stem}.mf", digests.manifest())
-    if contents.seal:
+    if contents.seal and contents.seal.certificate is not None:
         yield held(f"{contents.stem}.cert", contents.seal.certificate)
 
 
@@ -194,7 +194,7 @@ class _Digests:
                     f"{seal.algorithm} digest differs from the manifest"
                     f" (is {digest}, should be {seal.digests[name]})",
                     where=name,
-                    hint="The file was changed or damaged on its way; fetch it again.",
+                    hint="It was changed or damaged; fetch it again, or make the manifest anew.",
                 )
         return seal.manifest
 

@@ -46,6 +46,14 @@ LIST = "; more than once, for one after the other"
 @click.option("--ide-type", metavar="TYPE", help="The model of the IDE controllers.")
 @click.option("--scsi-type", metavar="TYPE", help="The model of the SCSI controllers.")
 @click.option("--sata-type", metavar="TYPE", help="The model of the SATA controllers.")
+@click.option(
+    "--capacity",
+    "capacities",
+    metavar="ID=SIZE",
+    type=PAIR,
+    multiple=True,
+    help="How large an empty disk is.",
+)
 @click.option("--hardware", metavar="FAMILY", multiple=True, help="Such as vmx-13; several add up.")
 @click.option("--os", "system_number", type=int, metavar="N", help="The CIM number of the OS.")
 @click.option("--os-name", metavar="TEXT", help="The operating system in words; with --os.")

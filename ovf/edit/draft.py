@@ -35,7 +35,7 @@ class Draft:
     ) -> None:
         self._file = file
         self._label = label
-        self._package = package
+        self.package = package
         self.text = Manuscript(content, label)
         self.envelope = self._read()
         self._unchanged = True
@@ -62,19 +62,22 @@ class Draft:
             self.envelope = self._read()
             self._unchanged = False
 
-    def parcel(self, *, name: str | None = None, algorithm: str | None = "SHA256") -> Parcel:
-        """Return the package as it is to be written."""
+    def parcel(
+        self, *, name: str | None = None, algorithm: str | None = "SHA256", keep: bool | None = None
+    ) -> Parcel:
+        """Return the package as it is to be written; see ``ovf.parcel``."""
         self.settle()
-        if self._package is None:
+        if self.package is None:
             raise ValueError("a draft without a package has no files to gather")
         return parcel(
-            self._package,
+            self.package,
             envelope=self.envelope,
             content=self.content,
             added=self.added,
             removed=frozenset(self.removed),
             name=name,
             algorithm=algorithm,
+            keep=keep,
         )
 
     def name(self, local: str) -> str:

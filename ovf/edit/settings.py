@@ -9,8 +9,10 @@ from typing import Any
 from ovf.cim import ResourceType
 from ovf.edit import hardware, networks, options, ports, products, sections
 from ovf.edit.controllers import set_controller_type
+from ovf.edit.disks import set_capacity
 from ovf.edit.draft import Draft
 from ovf.parse import decoded
+from rehost.console.parameters import SIZE
 from rehost.errors import UsageError
 from rehost.files import LocalFile, read_all
 
@@ -102,6 +104,8 @@ def _of_hardware(asked: dict[str, Any]) -> Iterator[Change]:
     for option, name in NIC_WORDS.items():
         if asked[option]:
             yield _inside(networks.set_nic_words, name, asked[option])
+    for identifier, size in asked["capacities"]:
+        yield _around(set_capacity, identifier, SIZE.convert(size, None, None))
     for option, kind in CONTROLLERS.items():
         if asked[option] is not None:
             yield _inside(set_controller_type, kind, asked[option])

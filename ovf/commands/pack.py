@@ -1,0 +1,38 @@
+"""``rehost ovf pack``: a package as one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ovf.editing import ARCHIVE, DIGESTS, PATH, force_option, source_argument, transfer
+from rehost.errors import UsageError
+
+
+@click.command()
+@source_argument
+@click.argument("dest", type=PATH)
+@click.option(
+    "--digest",
+    type=click.Choice(DIGESTS),
+    help="Make the manifest anew, or leave it out; by default the one there is has to be true.",
+)
+@force_option
+@click.pass_context
+def pack(ctx: click.Context, source: Path, dest: Path, digest: str | None, *, force: bool) -> None:
+    """Pack SOURCE, a descriptor and the files it names, into the archive DEST.
+
+    Without a manifest one is made, with SHA256. Sizes that are not stated or wrong are corrected,
+    unless the package is signed.
+    """
+    if dest.suffix.lower() != ARCHIVE:
+        raise UsageError(
+            f"is not named as an archive of a package ({dest.suffix!r})",
+            where=str(dest),
+            hint="Name it DEST.ova.",
+        )
+    transfer(ctx, source, dest, digest=digest, force=force, pack=True)
+
+
+COMMAND = pack

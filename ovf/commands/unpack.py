@@ -1,0 +1,35 @@
+"""``rehost ovf unpack``: a package as files in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ovf.editing import ARCHIVE, DIGESTS, PATH, force_option, source_argument, transfer
+from rehost.errors import UsageError
+
+
+@click.command()
+@source_argument
+@click.argument("dest", metavar="FOLDER", type=PATH)
+@click.option("--digest", type=click.Choice(DIGESTS), help="Make the manifest anew.")
+@force_option
+@click.pass_context
+def unpack(
+    ctx: click.Context, source: Path, dest: Path, digest: str | None, *, force: bool
+) -> None:
+    """Unpack the package SOURCE into FOLDER, as it is; its manifest has to be true.
+
+    A FOLDER.ovf names the descriptor, too.
+    """
+    if dest.suffix.lower() == ARCHIVE:
+        raise UsageError(
+            "is named as an archive, not as a folder",
+            where=str(dest),
+            hint="`rehost ovf pack` makes archives.",
+        )
+    transfer(ctx, source, dest, digest=digest, force=force, pack=False)
+
+
+COMMAND = unpack

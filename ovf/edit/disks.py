@@ -1,0 +1,243 @@
+"""Hard disks and media: their files, their place in the DiskSection, their drives.
+
+Spec: DSP0243 clauses 8.3 (HostResource) and 9.1 (DiskSection). What format a disk is in, and how
+large it is to the guest, a probe tells; nothing here knows a disk format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lxml import etree
+
+from ovf.cim import ResourceType
+from ovf.edit.controllers import bus_of_first, free_place
+from ovf.edit.draft import Draft
+from ovf.edit.files import add_content, add_file, file_of, free_id, take_out, users_of
+from ovf.edit.items import Hardware
+from ovf.edit.networks import AROUND
+from ovf.outline import WrittenItem, items
+from ovf.probe import DiskFacts, installed
+from rehost.errors import RefusedError, UnsupportedInputError, UsageError
+from rehost.files import File, LocalFile
+
+VMDK = "http://www.vmware.com/interfaces/specifications/vmdk.html"
+URIS = {
+    "vhd": "http://go.microsoft.com/fwlink/?LinkId=137171",
+    "vhdx": "http://technet.microsoft.com/en-us/library/hh831446.aspx",
+    "qcow2": "http://www.gnome.org/~markmc/qcow-image-format.html",
+    "raw": "http://en.wikipedia.org/wiki/Byte",
+    "iso": "http://www.ecma-international.org/publications/standards/Ecma-119.htm",
+}
+INFO = "The virtual disks"
+
+
+@dataclass(frozen=True, slots=True)
+class DiskWords:
+    """What is asked of a new disk; None is found out or chosen.
+
+    ``capacity`` is bytes, ``format`` a URI, ``place`` the number of a controller and a place on it.
+    """
+
+    name: str | None = None
+    identifier: str | None = None
+    capacity: int | None = None
+    format: str | None = None
+    bus: str | None = None
+    place: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Drive:
+    """A drive to be made; ``backing`` is its HostResource."""
+
+    kind: ResourceType
+    bus: str
+    place: tuple[int, int] | None
+    backing: str | None
+
+
+def add_disk(draft: Draft, system: str | None, path: Path | None, words: DiskWords) -> str:
+    """Add a hard disk: a file of this computer, or without one an empty disk; return its id."""
+    draft.system(system)
+    facts = None if path is None else _facts(path, words)
+    capacity = words.capacity if words.capacity is not None else facts and facts.virtual_size
+    if not capacity:
+        raise UsageError(
+            "it is not known how large the disk is", where=str(path or ""), hint="Say --capacity."
+        )
+    uri = words.format or (facts and _uri(facts, path))
+    file = None if path is None else add_file(draft, path, name=words.name)
+    identifier = words.identifier or free_id({each.id for each in draft.envelope.disks}, "vmdisk")
+    if draft.envelope.disk(identifier) is not None:
+        raise UsageError(f"there is a disk of the id {identifier!r}", where=draft.envelope.label)
+    populated = facts.populated if facts else None
+    disk = draft.new(
+        "Disk",
+        diskId=identifier,
+        fileRef=file,
+        capacity=str(capacity),
+        capacityAllocationUnits="byte",
+        format=uri or f"{VMDK}#streamOptimized",
+        populatedSize=None if not populated or populated > capacity else str(populated),
+    )
+    _put(draft, disk)
+    bus = words.bus or bus_of_first(draft, system)
+    drive = _Drive(ResourceType.DISK, bus, words.place, f"ovf:/disk/{identifier}")
+    _add_drive(draft, system, drive)
+    return identifier
+
+
+def add_medium(
+    draft: Draft,
+    system: str | None,
+    path: Path | None,
+    *,
+    name: str | None = None,
+    content: bytes | None = None,
+    bus: str = "ide",
+    place: tuple[int, int] | None = None,
+) -> str:
+    """Add a CD-ROM drive, empty or with a file or content in it; return its InstanceID."""
+    draft.system(system)
+    backing = None
+    if content is not None and name is not None:
+        backing = f"ovf:/file/{add_content(draft, name, content)}"
+    elif path is not None:
+        backing = f"ovf:/file/{add_file(draft, path, name=name)}"
+    return _add_drive(draft, system, _Drive(ResourceType.CD, bus, place, backing))
+
+
+def remove_disk(draft: Draft, identifier: str) -> None:
+    """Remove a disk, the drives it is in, and its file if nothing else refers to that."""
+    element = _disk(draft, identifier)
+    disk = draft.envelope.disk(identifier)
+    children = [each.id for each in draft.envelope.disks if each.parent_ref == identifier]
+    if children:
+        raise UsageError(
+            f"disk {identifier!r} is what {children[0]!r} builds upon",
+            where=draft.where(element),
+            hint="Remove that first.",
+        )
+    for item in _drives(draft, identifier):
+        draft.text.remove(item.element)
+    file = disk.file_ref if disk else None
+    section = element.getparent()
+    alone = section is not None and len(list(draft.envelope.children(section, "Disk"))) == 1
+    draft.text.remove(section if alone and section is not None else element)
+    draft.settle()
+    if file is not None and next(users_of(draft, file), None) is None:
+        take_out(draft, *file_of(draft, file))
+        draft.settle()
+
+
+def remove_item(draft: Draft, system: str | None, name: str) -> None:
+    """Remove a device by its InstanceID or its name, unless others hang on it."""
+    hardware = Hardware.of(draft, system)
+    found = hardware.chosen(name)
+    for instance in {each.instance for each in found}:
+        child = next((each for each in hardware.items if each.said.get("Parent") == instance), None)
+        if child is not None:
+            raise UsageError(
+                f"{found[0].label} is what {child.label} hangs on",
+                where=draft.where(child.element),
+                hint="Remove that first.",
+            )
+    hardware.remove(found)
+    draft.settle()
+
+
+def set_capacity(draft: Draft, identifier: str, capacity: int) -> None:
+    """Say how large an empty disk is, in bytes; one with a file has the size it has."""
+    element = _disk(draft, identifier)
+    disk = draft.envelope.disk(identifier)
+    if disk is not None and disk.file_ref:
+        raise UsageError(
+            f"disk {identifier!r} is in a file, which has its own size",
+            where=draft.where(element),
+            hint="Change that with `rehost disk resize`.",
+        )
+    draft.set(element, "capacity", str(capacity))
+    draft.set(element, "capacityAllocationUnits", "byte")
+    draft.settle()
+
+
+def _add_drive(draft: Draft, system: str | None, drive: _Drive) -> str:
+    kind, backing = drive.kind, drive.backing
+    parent, number = free_place(draft, system, drive.bus, drive.place)
+    hardware = Hardware.of(draft, system)
+    title = "Hard disk" if kind is ResourceType.DISK else "CD-ROM"
+    return hardware.add(
+        kind,
+        {
+            "AddressOnParent": str(number),
+            "AutomaticAllocation": None
+            if kind is ResourceType.DISK
+            else str(bool(backing)).lower(),
+            "ElementName": f"{title} {len(hardware.distinct(kind)) + 1}",
+            "HostResource": backing,
+            "Parent": parent,
+        },
+    )
+
+
+def _put(draft: Draft, disk: etree._Element) -> None:
+    section = next(iter(draft.envelope.sections("DiskSection")), None)
+    if section is None:
+        section = draft.new("DiskSection")
+        section.extend((draft.new("Info", INFO), disk))
+        draft.put(draft.envelope.root, section, AROUND)
+    else:
+        draft.put(section, disk, ("Info", "Disk"))
+    draft.settle()
+
+
+def _disk(draft: Draft, identifier: str) -> etree._Element:
+    for section in draft.envelope.sections("DiskSection"):
+        for disk in draft.envelope.children(section, "Disk"):
+            if draft.envelope.attribute(disk, "diskId") == identifier:
+                return disk
+    known = ", ".join(repr(each.id) for each in draft.envelope.disks)
+    raise UsageError(
+        f"has no disk {identifier!r}",
+        where=draft.envelope.label,
+        hint=f"There are {known}." if known else "",
+    )
+
+
+def _drives(draft: Draft, identifier: str) -> Iterator[WrittenItem]:
+    for item in items(draft.envelope):
+        if item.said.get("HostResource", "").endswith(f"/disk/{identifier}"):
+            yield item
+
+
+class _Closed:
+    """Lets an image name no other file: a disk of a package is one file."""
+
+    def open(self, name: str, *, by: str) -> File:
+        raise RefusedError(
+            f"needs another file ({name!r})",
+            where=by,
+            hint="Make it one file first: `rehost disk convert`.",
+        )
+
+
+def _facts(path: Path, words: DiskWords) -> DiskFacts | None:
+    probe = installed()
+    if probe is None or (words.capacity is not None and words.format is not None):
+        return None
+    return probe.look(LocalFile(path), _Closed())
+
+
+def _uri(facts: DiskFacts, path: Path | None) -> str:
+    if facts.format == "vmdk":
+        return f"{VMDK}#{facts.variant}" if facts.variant else VMDK
+    if facts.format not in URIS:
+        raise UnsupportedInputError(
+            f"is in a format that packages have no name for ({facts.format})",
+            where=str(path),
+            hint="Convert it first, `rehost disk convert DISK DISK.vmdk`, or say --format URI.",
+        )
+    return URIS[facts.format]
