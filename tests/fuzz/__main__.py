@@ -41,7 +41,7 @@ def main() -> int:
     target = asked.target
     guided = asked.engine == ATHERIS
     if guided:
-        with import_module(ATHERIS).instrument_imports(include=["converters", "rehost"]):
+        with import_module(ATHERIS).instrument_imports(include=["converters", "rehost", "ovf"]):
             targets = import_module("tests.fuzz.targets").TARGETS
             # Most is imported when it is first needed; only what is imported here is watched.
             for module in walk_packages([str(ROOT / "converters" / "disks")], "converters.disks."):

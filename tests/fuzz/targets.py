@@ -18,7 +18,7 @@ from converters.disks.image import SECTOR
 from converters.disks.journal import Placed, Record
 from converters.disks.manifest import Manifested
 from converters.disks.registry import Access
-from tests.fuzz import attempts, repairs
+from tests.fuzz import attempts, packages, repairs
 from tests.fuzz.attempts import ABOUT, NAME, PASSPHRASE, Attempt, OneGate
 from tests.support import cloops, dmgs, hdds, redologs, vdis, vhds, vhdxs, vmdks, xvas
 from tests.support.images import KIB, run
@@ -357,11 +357,21 @@ def journal(folder: Path) -> Ready:
     return Ready([seed], _repaired(repairs.journal, attempts.journal))
 
 
+def descriptor(folder: Path) -> Ready:
+    """An OVF descriptor, judged and reported."""
+    return Ready(packages.descriptor_seeds(), packages.judge(folder))
+
+
+def baseline(folder: Path) -> Ready:
+    """A baseline of findings."""
+    return Ready([packages.baseline_seed()], packages.baseline(folder))
+
+
 TARGETS: dict[str, Target] = {
     target.__name__.replace("_", "-"): target
     for target in (
         *(qcow, qcow2, qed, vmdk, vmdk_extent, vmdk_descriptor, vhd, vhdx, vdi),
         *(parallels, parallels_descriptor, xva, bochs, cloop, dmg, dmg_table, luks),
-        *(any_format, manifest, tar, journal),
+        *(any_format, manifest, tar, journal, descriptor, baseline),
     )
 }

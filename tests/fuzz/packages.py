@@ -1,0 +1,65 @@
+"""What is fuzzed of packages: descriptors, judged and reported in every form, and baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ovf.judging import Judge
+from ovf.profile import profiles
+from rehost.acceptance import Baseline, baseline_text
+from rehost.errors import InteropError
+from rehost.form import form_named, form_names
+from rehost.judgement import Judged, Judgement
+from rehost.report import Finding, Location, Severity
+from rehost.selection import Selection
+from tests.fuzz.attempts import Attempt
+
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "ovf" / "rules"
+REMARK = b"<!-- rehost: ignore DSK, ITM-001 why -->"
+TARGETS = tuple(next(profile.targets()) for profile in profiles())
+
+
+def descriptor_seeds() -> list[bytes]:
+    """Return descriptors that break rules, in several encodings, and one that accepts that."""
+    seeds = [
+        (FIXTURES / rule / "bad.ovf").read_bytes() for rule in ("ITM-001", "DSK-004", "CNT-003")
+    ]
+    plain = seeds[0].decode()
+    remarked = seeds[0].replace(b"?>", b"?>" + REMARK).replace(b"<Disk ", REMARK + b"<Disk ")
+    return [*seeds, remarked, plain.replace("UTF-8", "UTF-16").encode("utf-16")]
+
+
+def judge(folder: Path) -> Attempt:
+    """Return an attempt at a descriptor: judge it, by importers too, and report in every form."""
+
+    def attempt(content: bytes) -> None:
+        path = folder / "web.ovf"
+        path.write_bytes(content)
+        for targets in ((), TARGETS):
+            judge = Judge(Selection(), descriptor_only=True, targets=targets)
+            subject, _ = judge.judge(path)
+            judgement = Judgement("0", (subject,), judge.laws(), Severity.ERROR)
+            for name in form_names():
+                form_named(name).render(judgement).encode()
+
+    return attempt
+
+
+def baseline_seed() -> bytes:
+    """Return a baseline of one finding."""
+    found = Finding("DSK-001", Severity.ERROR, "is wrong", Location("a.ovf", 3))
+    return baseline_text([Judged(found, "0" * 64)]).encode()
+
+
+def baseline(folder: Path) -> Attempt:
+    """Return an attempt at a baseline."""
+
+    def attempt(content: bytes) -> None:
+        path = folder / "base.json"
+        path.write_bytes(content)
+        try:
+            Baseline.read(path).accept("0" * 64)
+        except InteropError as error:
+            assert error.exit_code == 2, error
+
+    return attempt
