@@ -19,8 +19,11 @@ from rehost.acceptance import Baseline, Suppression
 from rehost.errors import InteropError
 from rehost.judgement import Acceptance, Failure, Judged, Law, Outlook, Subject, fingerprints
 from rehost.progress import SILENT, Progress
-from rehost.report import Finding
+from rehost.report import Finding, Location
 from rehost.selection import Selection
+
+MOST_ALIKE = 200
+"""How many findings of one rule are listed of one source; a hostile one could break it at will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ class Judge:
             prospect(package, target, descriptor_only=self.descriptor_only)
             for target in self.targets
         )
-        judged = tuple(self._judged(package, self._findings(package, outlooks)))
+        findings = list(_listed(self._findings(package, outlooks), str(source)))
+        judged = tuple(self._judged(package, findings))
         said = tuple(Outlook(each.target.name, each.outcome) for each in outlooks)
         disks = () if self.descriptor_only else tuple(disk_documents(package))
         return Subject(str(source), judged, disks=disks, outlooks=said)
@@ -110,6 +114,20 @@ class Judge:
             if suppression.covers(finding):
                 return suppression.acceptance
         return self.baseline.accept(fingerprint) if self.baseline else None
+
+
+def _listed(findings: Iterable[Finding], source: str) -> Iterator[Finding]:
+    """Yield as many findings of each rule as anybody reads, and how many more there are."""
+    found: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        alike = found.setdefault((finding.rule, finding.target), [])
+        alike.append(finding)
+        if len(alike) <= MOST_ALIKE:
+            yield finding
+    for alike in found.values():
+        if (more := len(alike) - MOST_ALIKE) > 0:
+            message = f"is broken in {more} more places, which are not listed"
+            yield replace(alike[0], message=message, location=Location(source), quote="")
 
 
 def _law(rule: Rule) -> Law:

@@ -11,6 +11,7 @@ import ast
 import re
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cached_property
 from html import escape
 from itertools import accumulate
@@ -32,6 +33,9 @@ WORD = re.compile(r"(?<![\w'\"./-])(?:[A-Za-z]\w*:)?([A-Za-z]\w{2,})")
 TAG_NAME = re.compile(rb"<(?:[^\s:/>]+:)?([^\s:/>]+)")
 NAMED = re.compile(r"\w+ ['\"]")
 CUT = "…"
+NEAR = 50
+OPENING = {b'"', b"'", b">", b"("}
+CLOSING = {b'"', b"'", b"<", b")"}
 
 
 class Text:
@@ -201,14 +205,30 @@ def _unquoted(quoted: str) -> str:
 def _quoted(text: bytes, start: int, end: int, value: str) -> Stretch | None:
     """Return a value that a message quotes, where it stands between quotes, brackets or tags."""
     whole = value.removesuffix(CUT)
-    closed = rb"(?=\s*[\"'<)])" if whole == value else b""
     escaped = escape(whole, quote=False)
     for said in dict.fromkeys((whole, escaped, escaped.replace('"', "&quot;"))):
-        words = rb"\s+".join(re.escape(word.encode(errors="replace")) for word in said.split())
-        pattern = rb"(?<=[\"'>(])\s*(%s)%s" % (words, closed)
-        if words and (found := re.compile(pattern).search(text, start, end)):
-            return found.span(1)
+        for first, last in _occurrences(text, start, end, said):
+            before = text[max(start, first - NEAR) : first].rstrip()[-1:]
+            after = text[last : min(end, last + NEAR)].lstrip()[:1]
+            if before in OPENING and (after in CLOSING or whole != value):
+                return first, last
     return None
+
+
+def _occurrences(text: bytes, start: int, end: int, said: str) -> Iterator[Stretch]:
+    """Yield where a value stands, whatever white space is between its words."""
+    words = [word.encode(errors="replace") for word in said.split()]
+    if not words:
+        return
+    if len(words) > 1:
+        pattern = re.compile(rb"\s+".join(map(re.escape, words)))
+        yield from (found.span() for found in pattern.finditer(text, start, end))
+        return
+    [word] = words
+    at = text.find(word, start, end)
+    while at >= 0:
+        yield at, at + len(word)
+        at = text.find(word, at + 1, end)
 
 
 def _attribute(text: bytes, start: int, end: int, name: str) -> Stretch | None:

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ovf.cli import validate
+from ovf.judging import MOST_ALIKE
 from rehost.errors import DamagedInputError, RefusedError, UsageError
 from tests.ovf.builders import MEMORY, PROCESSORS, SCSI, descriptor
 from tests.support.generated import ROOT, schemas
@@ -203,3 +204,13 @@ def test_an_error_is_told_once_and_has_its_code() -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("error: none.ovf: ")
     assert rehost("validate", "a.ovf").returncode == 1
+
+
+def test_what_is_broken_everywhere_is_listed_so_often_and_then_counted() -> None:
+    write("a.ovf", *map(str, range(MOST_ALIKE + 3)))
+    document = json.loads(run("a.ovf", "--select", "DSK-002", "--format", "json").stdout)
+    *listed, last = document["findings"]
+    assert len(listed) == MOST_ALIKE
+    assert len({finding["message"] for finding in listed}) == 1
+    assert (last["file"], last["line"], last["severity"]) == ("a.ovf", None, "error")
+    assert last["message"] == "is broken in 3 more places, which are not listed"
