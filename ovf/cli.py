@@ -57,6 +57,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--baseline", type=FILE, help="Let the findings in this file not count.")
 @click.option("--write-baseline", type=FILE, help="Accept all there is now, in a baseline.")
 @click.option(
+    "--package", type=FILE, help="The package that the sources, environment documents, are of."
+)
+@click.option(
     "--schemas",
     type=click.Path(path_type=Path),
     metavar="DIR",

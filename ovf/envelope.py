@@ -20,7 +20,7 @@ from lxml import etree
 
 from ovf import units
 from ovf.dialect import standardised
-from ovf.foreign import FOREIGN, VERSIONS, foreign
+from ovf.foreign import ENVIRONMENT, FOREIGN, VERSIONS, foreign
 from ovf.parse import parse
 from ovf.views import Views
 from rehost.errors import DamagedInputError, UnsupportedInputError
@@ -93,7 +93,8 @@ class Envelope(Views):
         self.namespace = etree.QName(root).namespace or ""
         self.foreign = foreign(root, label)
         known = self.foreign is None and self.is_envelope
-        self.version = VERSIONS[self.namespace] if known else FOREIGN
+        other = ENVIRONMENT if local_name(str(root.tag)) == "Environment" else FOREIGN
+        self.version = VERSIONS[self.namespace] if known else other
 
     @classmethod
     def as_written(cls, content: bytes, *, file: str, label: str) -> Envelope:

@@ -19,6 +19,8 @@ VERSIONS = {
 }
 FOREIGN = "0"
 """What stands for a version where the descriptor is in none of the standard's."""
+ENVIRONMENT = "environment"
+"""What stands for a version where the document is no descriptor but what a guest is told."""
 OVIRT = "http://schemas.dmtf.org/ovf/envelope/1/"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ovf.contents import disk_documents
 from ovf.explain import reason, requirement
+from ovf.foreign import ENVIRONMENT
 from ovf.package import Package
 from ovf.pointing import Pointer
 from ovf.profile import Check, Target
@@ -16,7 +17,7 @@ from ovf.rule import Rule, all_rules
 from ovf.targets import Prospect, prospect
 from ovf.validate import validate
 from rehost.acceptance import Baseline, Suppression
-from rehost.errors import InteropError
+from rehost.errors import InteropError, UsageError
 from rehost.judgement import Acceptance, Failure, Judged, Law, Outlook, Subject, fingerprints
 from rehost.progress import SILENT, Progress
 from rehost.report import Finding, Location
@@ -29,6 +30,8 @@ MOST_ALIKE = 200
 @dataclass(frozen=True, slots=True)
 class Judge:
     """How to judge. ``remarks`` says whether a descriptor's own comments are listened to.
+
+    ``described`` is the package that the sources, environment documents then, are of.
 
     ``schemas`` is a folder of the DMTF's schemas to use instead of rehost's.
 
@@ -44,6 +47,7 @@ class Judge:
     baseline: Baseline | None = None
     targets: tuple[Target, ...] = ()
     schemas: Path | None = None
+    described: Path | None = None
 
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules to judge by, as severe as they are to be."""
@@ -65,12 +69,23 @@ class Judge:
     def judge(self, source: Path) -> tuple[Subject, InteropError | None]:
         """Judge one source; where that cannot be done, return the error, too."""
         try:
-            package = Package.open(source, tolerant=True)
-            package.schemas = self.schemas
-            return self._subject(source, package), None
+            return self._subject(source, self._opened(source)), None
         except InteropError as error:
             failure = Failure(error.where, error.what, error.hint)
             return Subject(str(source), (), failure), error
+
+    def _opened(self, source: Path) -> Package:
+        package = Package.open(source, tolerant=True)
+        package.schemas = self.schemas
+        if self.described is not None:
+            if package.written.version != ENVIRONMENT:
+                raise UsageError(
+                    "is no environment document",
+                    where=str(source),
+                    hint="--package names the package that environment documents are of.",
+                )
+            package.described = Package.open(self.described, tolerant=True)
+        return package
 
     def _subject(self, source: Path, package: Package) -> Subject:
         if self.deep:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote_to_bytes
 
 from ovf.envelope import Envelope, Reference, number
+from ovf.medium import environment_on, is_medium
 from ovf.parse import LARGEST
 from ovf.probe import Probe, installed
 from ovf.storage import STAY_BESIDE, Folder, InArchive, Storage
@@ -58,9 +59,13 @@ class Package(Views):
     """An OVF package that is open for reading.
 
     ``schemas`` is a folder of the DMTF's schemas to judge the descriptor by, instead of rehost's.
+    ``described`` is the package that an environment document is of, where it is one, and
+    ``on_medium`` says that the document is a file on an ISO 9660 image.
     """
 
     schemas: Path | None = None
+    described: Package | None = None
+    on_medium: bool = False
 
     def __init__(self, path: Path, storage: Storage, descriptor: Descriptor) -> None:
         super().__init__()
@@ -73,7 +78,8 @@ class Package(Views):
         """Open an .ova, a compressed .ova, an .ovf or a folder with one descriptor in it.
 
         A ``tolerant`` opening is for who only judges: of an archive with members that are refused
-        or with several descriptors it gives the members that are left and the first descriptor.
+        or with several descriptors it gives the members that are left and the first descriptor. It
+        also opens an environment document on an ISO 9660 image.
         """
         if path.is_dir():
             path = _only_descriptor(path)
@@ -87,6 +93,10 @@ class Package(Views):
         if path.suffix.lower() == ".ovf" or start.lstrip().startswith(XML_STARTS):
             descriptor = Descriptor(path.name, read_all(file, LARGEST))
             return cls(path, Folder(path.parent), descriptor)
+        if tolerant and is_medium(file):
+            found = cls(path, Folder(path.parent), Descriptor(*environment_on(file)))
+            found.on_medium = True
+            return found
         _refuse_compression(start, file.name)
         raise DamagedInputError("is neither an OVF descriptor nor an OVA", where=file.name)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
-from ovf.foreign import FOREIGN
+from ovf.foreign import ENVIRONMENT, FOREIGN
 from ovf.package import Package
 from rehost.report import Finding, Location, Severity
 
@@ -23,11 +23,15 @@ Check = Callable[[Package], Iterator[tuple[Location, str]]]
 
 
 class Needs(Enum):
-    """How much of a package a rule looks at: its descriptor, its other files, or into its disks."""
+    """How much of a package a rule looks at: its descriptor, its other files, or into its disks.
+
+    Or it looks at no package, but at the environment document of a guest.
+    """
 
     DESCRIPTOR = "descriptor"
     FILES = "files"
     DISKS = "disks"
+    ENVIRONMENT = "environment document"
 
 
 class Basis(Enum):
@@ -46,6 +50,8 @@ class Basis(Enum):
 
 
 EVERY_VERSION = frozenset(("1", "2"))
+ENVIRONMENTS = frozenset((ENVIRONMENT,))
+"""For rules that judge an environment document instead of a descriptor."""
 VERSION_1, VERSION_2 = frozenset("1"), frozenset("2")
 EVERY_DIALECT = EVERY_VERSION | {FOREIGN}
 """For rules that also judge a descriptor in no version of the standard, as ``Package.written``."""

@@ -39,6 +39,17 @@ def violations(package: Package) -> tuple[Violation, ...]:
     return tuple(sorted(_judged(package, schema), key=lambda each: each.line))
 
 
+def environment_violations(package: Package) -> tuple[Violation, ...]:
+    """Return where an environment document is not what the schema of OVF environments says."""
+    schema, root = _compile_own("environment-1.xsd"), package.written.root
+    if schema.validate(root):
+        return ()
+    places = _Places(root)
+    found = ((error.message, places.element(error.path or "")) for error in _log(schema))
+    told = (violation(message, element) for message, element in found if element is not None)
+    return tuple(sorted(told, key=lambda each: each.line))
+
+
 def _judged(package: Package, schema: etree.XMLSchema) -> Iterator[Violation]:
     """Yield violations, one at most of the order and number of an element's children."""
     copy, originals = mended(package.envelope)
@@ -124,8 +135,13 @@ def _spelled(element: etree._Element) -> str:
 def _compiled(namespace: str, folder: Path | None) -> etree.XMLSchema:
     """Return the schema of an envelope, rehost's own or the newest of a folder."""
     if folder is None:
-        return _compile(OWN_SCHEMAS / f"envelope-{VERSIONS[namespace]}.xsd")
+        return _compile_own(f"envelope-{VERSIONS[namespace]}.xsd")
     return _compile(_published(folder, VERSIONS[namespace]))
+
+
+@cache
+def _compile_own(name: str) -> etree.XMLSchema:
+    return _compile(OWN_SCHEMAS / name)
 
 
 def _published(folder: Path, major: str) -> Path:

@@ -8,6 +8,8 @@ from ovf.package import Package
 from ovf.rule import Needs, Rule, all_rules
 from rehost.report import Finding, Location
 
+NO_OTHER_FILE = frozenset((Needs.DESCRIPTOR, Needs.ENVIRONMENT))
+
 
 def validate(
     package: Package, rules: Iterable[Rule] | None = None, *, descriptor_only: bool = False
@@ -19,7 +21,7 @@ def validate(
     findings = [
         finding
         for rule in (all_rules() if rules is None else rules)
-        if rule.needs is Needs.DESCRIPTOR or not descriptor_only
+        if rule.needs in NO_OTHER_FILE or not descriptor_only
         for finding in rule.findings(package)
     ]
     return in_order(findings)

@@ -1,4 +1,4 @@
-"""Packages whose files break a rule of clauses 5.1 to 5.3 and 7.1, and what is found in them."""
+"""Packages whose files break a rule of clauses 5.1 to 5.3, 7.1 and 11.2, and what is found."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.ovf.breaking import DESCRIPTOR, DISK, SHA1, SIGNED, WHOLE, Build, archive, listing, ova
 from tests.ovf.builders import pack, with_disk
+from tests.ovf.media import medium
 
 VERSION_2 = DESCRIPTOR.replace(b"ovf/envelope/1", b"ovf/envelope/2")
 CONTENT = sum(512 + -(-len(content) // 512) * 512 for content in WHOLE.values())
@@ -198,6 +199,12 @@ CASES: dict[str, list[tuple[Build, str]]] = {
         ),
         (compressed_chunks(PACKED[:100], PACKED[100:]), ""),
         (compressed_chunks(PACKED[:1], b"\x1f\x8b\x08 else"), ""),
+    ],
+    "OEN-009": [
+        (
+            lambda folder: medium(folder / "env.iso", {"ovf-env.xml": b"<Environment/>"}),
+            "env.iso: error: document is called 'OVF_ENV.XML', not 'ovf-env.xml'",
+        )
     ],
     "MAN-002": [
         (
