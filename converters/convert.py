@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from converters.cargo import Item, adapted, load
-from converters.disks.copy import write_image
+from converters.disks.copy import Care, write_image
 from converters.disks.registry import DiskFormat, Shape, format_named
 from converters.naming import file_name, unique
 from converters.plan import Hardware, plan
@@ -164,7 +164,8 @@ def _copy_verified(
 def _copy(cargo: Sequence[tuple[Item, Path]], progress: Progress) -> None:
     for item, path in cargo:
         progress.start(item.name, item.image.size)
-        write_image(item.image, path, item.into, Shape(item.size, item.options), progress)
+        shape = Shape(item.size, item.options)
+        write_image(item.image, path, item.into, shape, progress, care=Care(durable=True))
 
 
 def _write(document: Document, path: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
 
 from converters.disks.cells import CELL, Buffers, Cell, fill, is_zero
-from converters.disks.crew import in_order, threads_for
-from converters.disks.image import Image
+from converters.disks.image import Image, Packed, clipped
+from converters.disks.ordered import in_order, threads_for
 from converters.disks.pairs import Pair, pairs
 from rehost.progress import SILENT, Progress
 
 FINEST = 4096
+PART = 256 << 10
 
 
 def first_difference(left: Image, right: Image, progress: Progress = SILENT) -> int | None:
@@ -36,14 +37,35 @@ class _Comparer:
     """Returns the first byte at which a pair differs, on any thread."""
 
     def __init__(self) -> None:
-        self._buffers = Buffers(CELL)
+        self._buffers = {size: Buffers(size) for size in (PART, CELL)}
 
     def __call__(self, pair: Pair) -> int | None:
-        one, other = self._buffers.take(), self._buffers.take()
-        found = _difference(pair, one, other)
-        self._buffers.give(one)
-        self._buffers.give(other)
-        return None if found is None else pair.start + found
+        for part in _parts(pair):
+            buffers = self._buffers[PART if part.stop - part.start <= PART else CELL]
+            one, other = buffers.take(), buffers.take()
+            found = _difference(part, one, other)
+            buffers.give(one)
+            buffers.give(other)
+            if found is not None:
+                return part.start + found
+        return None
+
+
+def _parts(pair: Pair) -> Iterator[Pair]:
+    """Cut a pair into parts that stay in a processor's cache, unless anything is packed in it."""
+    sides = [cell for cell in (pair.left, pair.right) if cell is not None]
+    if any(isinstance(run.source, Packed) for cell in sides for run in cell.runs):
+        yield pair
+        return
+    for start in range(pair.start, pair.stop, PART):
+        stop = min(start + PART, pair.stop)
+        yield Pair(start, stop, _within(pair.left, start, stop), _within(pair.right, start, stop))
+
+
+def _within(cell: Cell | None, start: int, stop: int) -> Cell | None:
+    runs = cell.runs if cell is not None else ()
+    kept = tuple(clipped(run, start, stop) for run in runs if run.start < stop and start < run.stop)
+    return Cell(start, stop, kept) if kept else None
 
 
 def _difference(pair: Pair, one: bytearray, other: bytearray) -> int | None:
@@ -53,10 +75,17 @@ def _difference(pair: Pair, one: bytearray, other: bytearray) -> int | None:
         content = right if left is None else left
         if content is None or is_zero(content):
             return None
-        return int(np.argmax(np.frombuffer(content, np.uint8) != 0))
+        return len(content) - len(bytes(content).lstrip(b"\0"))
     # Comparing whole byte arrays is one memcmp; views are compared byte by byte.
-    if len(left) == CELL and one == other:
+    if len(left) == len(one) and one == other:
         return None
+    return _first(left, right)
+
+
+def _first(left: memoryview, right: memoryview) -> int | None:
+    """Return the index of the first byte in which two contents of one length differ."""
+    import numpy as np  # two disks that are the same are told so without it
+
     differ = np.frombuffer(left, np.uint8) != np.frombuffer(right, np.uint8)
     at = int(np.argmax(differ))
     return at if differ[at] else None

@@ -36,7 +36,8 @@ class Care:
     ``base`` is the image that only differences are written to; ``delta`` names the stretches to
     write, ascending, so that the base need not be read; ``journal`` lets another run go on;
     ``salvage`` turns what cannot be read into zeros; ``watch`` is called now and then and may raise
-    to end the copy.
+    to end the copy. A ``durable`` copy is written back to the disk beside the copying, so that
+    whoever syncs it at the end waits for little.
     """
 
     base: Image | None = None
@@ -44,6 +45,7 @@ class Care:
     journal: Journal | None = None
     salvage: Salvage | None = None
     watch: Callable[[], None] = field(default=nothing)
+    durable: bool = False
 
 
 USUAL = Care()
@@ -57,6 +59,7 @@ def write_image(
     progress: Progress = SILENT,
     *,
     elsewhere: Callable[[str], Path] | None = None,
+    care: Care = USUAL,
 ) -> None:
     """Write what the guest sees of ``image`` to a new file in another format.
 
@@ -64,7 +67,7 @@ def write_image(
     """
     refuse_unwritable(into, shape)
     with writing(path), Output(path, elsewhere=elsewhere) as output:
-        fill(image, output, into, shape, progress=progress)
+        fill(image, output, into, shape, progress=progress, care=care)
 
 
 def refuse_unwritable(into: DiskFormat, shape: Shape) -> None:
@@ -119,6 +122,8 @@ def copy(
         care.watch()
         if care.journal:
             care.journal.watch(output.all)
+        if care.durable:
+            output.write_back()
 
     try:
         work_through(items, copying.prepare, copying.settle, watch=watch)

@@ -10,23 +10,19 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from threading import Lock, Semaphore
+from threading import Lock, Semaphore, Thread
 from typing import Generic, NamedTuple, TypeVar
 
 DEPTH = 3
 PROCESSORS = len(os.sched_getaffinity(0))
 THREADS = max(2, PROCESSORS)
-MOST_THREADS = 16
-MOST_BUFFERED = 64 << 20
 WATCH_SECONDS = 0.5
 
 Item = TypeVar("Item")
 Prepared = TypeVar("Prepared")
-Result = TypeVar("Result")
 Finish = Callable[[], None]
 
 
@@ -58,45 +54,24 @@ def work_through(
     # Unlike what is built on conditions, this queue may be interrupted anywhere while it waits.
     ended: SimpleQueue[Failure | None] = SimpleQueue()
     failures: list[Failure] = []
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for _ in range(threads):
-                pool.submit(crew.work, ended)
-            working = threads
-            while working:
-                with suppress(Empty):
-                    if failure := ended.get(timeout=WATCH_SECONDS):
-                        failures.append(failure)
-                    working -= 1
-                watch()
-        finally:
-            crew.stop()
+    workers = [Thread(target=crew.work, args=(ended,)) for _ in range(threads)]
+    try:
+        for worker in workers:
+            worker.start()
+        working = threads
+        while working:
+            with suppress(Empty):
+                if failure := ended.get(timeout=WATCH_SECONDS):
+                    failures.append(failure)
+                working -= 1
+            watch()
+    finally:
+        crew.stop()
+        for worker in workers:
+            if worker.ident is not None:
+                worker.join()
     if failures:
         raise min(failures, key=lambda failure: failure.number).error
-
-
-def threads_for(buffered: int) -> int:
-    """Return how many threads to use when each holds buffers of so many bytes."""
-    return max(1, min(THREADS, MOST_THREADS, MOST_BUFFERED // buffered))
-
-
-def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], threads: int
-) -> Iterator[tuple[Item, Result]]:
-    """Yield each item with what ``work`` makes of it, while threads work on those behind it."""
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for item in items:
-            waiting.append((item, pool.submit(work, item)))
-            if len(waiting) > threads * DEPTH:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Crew(Generic[Item, Prepared]):

@@ -27,8 +27,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from converters.disks.cells import CELL, ZEROS, Buffers, Cell, cells, fill
-from converters.disks.crew import in_order, threads_for
 from converters.disks.image import Image
+from converters.disks.ordered import in_order, threads_for
 from rehost.errors import UsageError
 from rehost.progress import SILENT, Progress
 

@@ -13,10 +13,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from converters.disks.checking import BEHIND, TWICE, Checked, Findings, Ground, Kind, Lost
-from converters.disks.crew import in_order, threads_for
 from converters.disks.gate import Gate
 from converters.disks.image import Image, Packed, Run, Stored, fetch, unpack
 from converters.disks.mending import Blanked, MendingGate, mended, patiently
+from converters.disks.ordered import in_order, threads_for
 from converters.disks.registry import NOTHING_MORE, Access, DiskFormat, open_image
 from rehost.errors import DamagedInputError
 from rehost.files import File

@@ -82,6 +82,11 @@ class Output:
         """Return what was written at an offset."""
         return os.pread(self.fileno(), length, offset)
 
+    def write_back(self) -> None:
+        """Make durable what has been written so far."""
+        for each in self.all:
+            os.fdatasync(each.fileno())
+
     def need_going_back(self) -> None:
         """Say, before anything is written, that offsets will not ascend."""
 
