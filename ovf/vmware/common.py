@@ -38,7 +38,7 @@ LAX = tuple(check.as_severe(Severity.WARNING) for check in STRICT)
 DESCRIPTOR = (
     *("REF-001", "REF-002", "REF-005"),
     *("DSK-001", "DSK-002", "DSK-003", "DSK-005", "DSK-006", "DSK-007", "DSK-008", "DSK-010"),
-    *("ENV-006", "CNT-001", "VHS-001", "VHS-002", "NET-002", "CFG-001", "BND-001"),
+    *("ENV-006", "CNT-001", "VHS-001", "VHS-002", "NET-002", "CFG-001", "BND-001", "BND-003"),
     *("ITM-001", "ITM-002", "ITM-005", "ITM-008", "ITM-010", "ITM-012"),
 )
 FILES = (
