@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from rehost.console.parameters import PAIR
+from rehost.console.parameters import PAIR, Several
 from rehost.console.reporting import OutputOption
+from rehost.console.settings import refuse_unknown
 from rehost.discovery import declared_by, names
 from rehost.form import form_names
 from rehost.progress import SILENT
@@ -17,6 +18,7 @@ from rehost.selection import LEVELS
 COMMANDS = "ovf.commands"
 FORMS = form_names()
 FILE = click.Path(path_type=Path)
+SUPPRESS = "suppress"
 
 
 @click.command()
@@ -32,17 +34,29 @@ FILE = click.Path(path_type=Path)
     "-o",
     "--output",
     type=OutputOption(FORMS),
+    cls=Several,
     multiple=True,
     help="Write to FILE instead of standard output; with FORM=, write that form there, too.",
 )
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option(
-    "--select", multiple=True, metavar="ID,...", help="Judge by these rules, ids or prefixes, only."
+    "--select",
+    cls=Several,
+    multiple=True,
+    metavar="ID,...",
+    help="Judge by these rules, ids or prefixes, only.",
 )
-@click.option("--ignore", multiple=True, metavar="ID,...", help="Do not judge by these rules.")
+@click.option(
+    "--ignore",
+    cls=Several,
+    multiple=True,
+    metavar="ID,...",
+    help="Do not judge by these rules.",
+)
 @click.option(
     "--severity",
     type=PAIR,
+    cls=Several,
     multiple=True,
     metavar="ID=LEVEL",
     help="Call findings of a rule error, warning or info.",
@@ -70,6 +84,7 @@ FILE = click.Path(path_type=Path)
 )
 @click.option(
     "--target",
+    cls=Several,
     multiple=True,
     metavar="NAME",
     help="Judge by what this importer accepts instead; may be given again.",
@@ -87,8 +102,9 @@ def validate(ctx: click.Context, /, sources: tuple[Path, ...], **options: Any) -
     """
     from ovf.request import run
 
-    suppress = (ctx.default_map or {}).get("suppress", [])
-    ctx.exit(run(sources, options, suppress, ctx.obj or SILENT))
+    settings = ctx.default_map or {}
+    refuse_unknown(settings, [*ctx.params, SUPPRESS], "validate")
+    ctx.exit(run(sources, options, settings.get(SUPPRESS, []), ctx.obj or SILENT))
 
 
 class Ovf(click.Group):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import click
 
@@ -55,6 +56,14 @@ class Size(click.ParamType[int]):
             self.fail(f"{value!r} is no size, such as 1048576, 512K or 20G", param, ctx)
         power = " KMGTP".index(found[2].upper() or " ")
         return int(found[1]) << 10 * power
+
+
+class Several(click.Option):
+    """An option that may be given again; in settings, one text is one value and not its letters."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Convert the values."""
+        return super().type_cast_value(ctx, [value] if isinstance(value, str) else value)
 
 
 REGEX = Regex()

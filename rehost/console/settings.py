@@ -6,7 +6,7 @@ Options of a command stand in a table of its name; flags and ``REHOST_*`` variab
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,13 @@ def defaults(commands: Iterable[str] = (), folder: Path | None = None) -> dict[s
     for command in commands:
         _table(settings, command, path)
     return _with_underscores(settings)
+
+
+def refuse_unknown(settings: Mapping[str, Any], known: Iterable[str], command: str) -> None:
+    """Refuse settings of a command that it does not have: a slip of the pen must not pass."""
+    if unknown := sorted(settings.keys() - set(known)):
+        name = unknown[0].replace("_", "-")
+        raise UsageError(f"has a setting that is not known ({name!r})", where=f"[{command}]")
 
 
 def _table(settings: dict[str, Any], name: str, path: Path) -> dict[str, Any]:

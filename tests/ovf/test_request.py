@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from rehost.errors import DamagedInputError, RefusedError, UsageError
 from tests.ovf.builders import MEMORY, PROCESSORS, SCSI, descriptor
 from tests.support.generated import ROOT, schemas
 
+START = "from rehost.console.main import main; main()"
 DISK = '<Disk ovf:diskId="{}" ovf:capacity="x"/>'
 
 
@@ -174,10 +176,20 @@ def test_settings_accept_by_rule_and_file() -> None:
     assert str(error) == "[[validate.suppress]]: has no reason (DSK)"
 
 
+def test_settings_are_one_value_or_several_and_known() -> None:
+    everything = rules_of(run("b.ovf", "--format", "json"))
+    for select in ("DSK", ["DSK"], "ITM,DSK", ["ITM", "DSK"]):
+        assert rules_of(run("b.ovf", "--format", "json", settings={"select": select})) == everything
+    assert rules_of(run("b.ovf", "--format", "json", settings={"select": "ITM"})) == []
+    result = run("a.ovf", settings={"severity": "DSK=info", "fail_on": "warning"})
+    assert result.exit_code == 0
+    error = run("a.ovf", settings={"fail_at": "warning"}).exception
+    assert str(error) == "[validate]: has a setting that is not known ('fail-at')"
+
+
 def rehost(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    code = "from rehost.console.main import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
+        [sys.executable, "-c", START, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -214,3 +226,22 @@ def test_what_is_broken_everywhere_is_listed_so_often_and_then_counted() -> None
     assert len({finding["message"] for finding in listed}) == 1
     assert (last["file"], last["line"], last["severity"]) == ("a.ovf", None, "error")
     assert last["message"] == "is broken in 3 more places, which are not listed"
+
+
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}])
+def test_a_terminal_gets_colours_unless_it_wants_none(variables: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    done = subprocess.run(
+        [sys.executable, "-c", START, "validate", "a.ovf"],
+        stdout=theirs,
+        check=False,
+        timeout=60,
+        env=plain | {"PYTHONPATH": str(ROOT), "TERM": "xterm"} | variables,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert done.returncode == 1
+    assert ("\x1b[31m" in shown) is not bool(variables)
+    assert "[DSK-002]" in shown
