@@ -44,12 +44,14 @@ def main() -> int:
         with import_module(ATHERIS).instrument_imports(include=["converters", "rehost", "ovf"]):
             targets = import_module("tests.fuzz.targets").TARGETS
             # Most is imported when it is first needed; only what is imported here is watched.
-            for module in walk_packages([str(ROOT / "converters" / "disks")], "converters.disks."):
-                import_module(module.name)
+            for package in ("converters.disks", "ovf"):
+                folder = str(ROOT.joinpath(*package.split(".")))
+                for module in walk_packages([folder], f"{package}."):
+                    import_module(module.name)
     else:
         targets = import_module("tests.fuzz.targets").TARGETS
-    with TemporaryDirectory(prefix="fuzz-") as folder:
-        ready = targets[target](Path(folder))
+    with TemporaryDirectory(prefix="fuzz-") as place:
+        ready = targets[target](Path(place))
         if guided:
             _guided(target, ready, asked.seconds)
         return at_random(target, ready, asked.seconds, asked.seed)

@@ -18,7 +18,7 @@ from converters.disks.image import SECTOR
 from converters.disks.journal import Placed, Record
 from converters.disks.manifest import Manifested
 from converters.disks.registry import Access
-from tests.fuzz import attempts, packages, repairs
+from tests.fuzz import attempts, packages, parts, repairs
 from tests.fuzz.attempts import ABOUT, NAME, PASSPHRASE, Attempt, OneGate
 from tests.support import cloops, dmgs, hdds, redologs, vdis, vhds, vhdxs, vmdks, xvas
 from tests.support.images import KIB, run
@@ -367,11 +367,39 @@ def baseline(folder: Path) -> Ready:
     return Ready([packages.baseline_seed()], packages.baseline(folder))
 
 
+def machines(folder: Path) -> Ready:
+    """The machines of an OVF descriptor, which is made well-formed again."""
+    return Ready(parts.descriptors(folder), _repaired(repairs.xml, parts.machines))
+
+
+def package_manifest(folder: Path) -> Ready:
+    """The manifest of an OVF package."""
+    return Ready(parts.manifests(folder), parts.manifest)
+
+
+def certificate(folder: Path) -> Ready:
+    """The certificate file of an OVF package."""
+    return Ready(parts.certificates(folder), parts.certificate)
+
+
+def certificate_encoded(folder: Path) -> Ready:
+    """What the PEM blocks of a certificate file hold: certificates, CMS signatures."""
+    return Ready(parts.all_encoded(folder), parts.encoded)
+
+
+def units(folder: Path) -> Ready:
+    """Programmatic units, as items have them."""
+    del folder
+    texts = ("byte * 2^20", "hertz*10^6", "MegaBytes", "count / 100", "bit^-1 * 3.5", "kibibyte")
+    return Ready([text.encode() for text in texts], parts.unit)
+
+
 TARGETS: dict[str, Target] = {
     target.__name__.replace("_", "-"): target
     for target in (
         *(qcow, qcow2, qed, vmdk, vmdk_extent, vmdk_descriptor, vhd, vhdx, vdi),
         *(parallels, parallels_descriptor, xva, bochs, cloop, dmg, dmg_table, luks),
         *(any_format, manifest, tar, journal, descriptor, baseline),
+        *(machines, package_manifest, certificate, certificate_encoded, units),
     )
 }
