@@ -24,6 +24,11 @@ from rehost.tracked import summary
 LARGEST = 16 << 20
 DEEPEST = 100
 MOST_NODES = 500_000
+MOST_ATTRIBUTES = 1000
+"""Of one element: libxml2 looks for each from the first one on, so all take time by the square."""
+TOO_LONG = frozenset((45, 47, 63, 110, 114))
+"""What libxml2 calls comments, instructions, sections, names and texts above its bounds, once it
+is known that none of them merely lacks an end."""
 DECLARATION = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -55,6 +60,11 @@ def parse(content: bytes, where: str) -> etree._Element:
         return etree.fromstring(text, parser)
     except etree.XMLSyntaxError as error:
         line = error.lineno or 1
+        if getattr(error, "code", None) in TOO_LONG:
+            raise RefusedError(
+                "holds a name of more than 50000 characters or a text of more than 10 MB",
+                where=f"{where}:{line}",
+            ) from None
         raise DamagedInputError(
             f"is not well-formed XML ({_one_line(error.msg)})", where=f"{where}:{line}"
         ) from None
@@ -149,6 +159,10 @@ class _Survey:
     def _start(self, _name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         self._count(len(attributes))
+        if len(attributes) > MOST_ATTRIBUTES:
+            raise self._refuse(
+                f"has too many attributes in an element (at most {MOST_ATTRIBUTES} are read)"
+            )
         for name, value in attributes.items():
             if name.startswith("xmlns") and not {"{", "}"}.isdisjoint(value):
                 line = self._parser.CurrentLineNumber

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ovf.certificate import CERTIFICATE, CertificateFile, read_certificate_file
 from ovf.manifest import LARGEST, Manifest, parse_manifest
 from ovf.package import Package
-from rehost.errors import DamagedInputError
+from rehost.errors import DamagedInputError, RefusedError
 from rehost.files import read_all
 from rehost.report import Finding, Location, Severity
 
@@ -82,7 +82,7 @@ def examine(package: Package, at: datetime | None = None) -> Examination | None:
     try:
         file = read_certificate_file(package)
         manifest = package.manifest_name
-    except DamagedInputError as error:
+    except (DamagedInputError, RefusedError) as error:
         return Examination(name, findings=(_found("CRT-001", error.what, error.where),))
     if file is None:
         return None
