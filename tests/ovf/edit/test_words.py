@@ -212,7 +212,7 @@ REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
             draft, "web", "ip", PropertyWords("secret", password=True, qualifiers="MaxLen(3)")
         ),
         "property 'ip' cannot have this value",
-        "It has at most 3 characters.",
+        "The value is longer than MaxLen(3).",
     ),
     "an operating system nobody knows": (
         lambda draft: sections.set_operating_system(draft, "web", 4711),
@@ -265,8 +265,8 @@ def test_a_descriptor_without_a_machine() -> None:
         ("True", "boolean", "", None),
         ("1.5e3", "real32", "", None),
         ("1,5", "real64", "", "It is a real64: a number such as 1.5."),
-        ("ab", "string", "MinLen(3)", "It has at least 3 characters."),
-        ("abcd", "string", "MinLen(1),MaxLen(3)", "It has at most 3 characters."),
+        ("ab", "string", "MinLen(3)", "The value is shorter than MinLen(3)."),
+        ("abcd", "string", "MinLen(1),MaxLen(3)", "The value is longer than MaxLen(3)."),
         ("x", "string", 'ValueMap{"x", "y"}', None),
         ("anything", "ip", "", None),
     ],
