@@ -7,12 +7,14 @@ import os
 import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROUNDS = 5
+MOST_SAID = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A command line, in steps run one after the other, and the file it leaves behind."""
+    """A command line, in steps run one after the other, and the file it leaves behind, if any.
+
+    ``codes`` are the exit codes of a run that did its work.
+    """
 
     name: str
     steps: tuple[tuple[str, ...], ...]
-    output: Path
+    output: Path | None = None
+    codes: frozenset[int] = frozenset((0,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +70,16 @@ def table(comparisons: Sequence[Comparison]) -> str:
     rows = [
         f"| {each.work} | {each.ours.wall:.2f} s | {each.theirs.wall:.2f} s "
         f"| **{each.ratio:.1f} x** | {each.ours.memory >> 20} MiB "
-        f"| {each.ours.output / max(each.theirs.output, 1):.2f} |"
+        f"| {_share(each)} |"
         for each in comparisons
     ]
     head = "| work | rehost | peer | ratio | peak memory | output against the peer's |"
     return "\n".join([head, "| --- " * 6 + "|", *rows])
+
+
+def _share(comparison: Comparison) -> str:
+    ours, theirs = comparison.ours.output, comparison.theirs.output
+    return f"{ours / theirs:.2f}" if theirs else ""
 
 
 def as_json(comparisons: Sequence[Comparison]) -> str:
@@ -81,15 +92,18 @@ def _run(contestant: Contestant) -> Run:
     memory = 0
     for step in contestant.steps:
         began = time.perf_counter()
-        process = subprocess.Popen(step, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            said = process.stderr.read().decode(errors="replace") if process.stderr else ""
-            raise SystemExit(f"{contestant.name} failed: {' '.join(step)}\n{said}")
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(step, stdout=subprocess.DEVNULL, stderr=said)
+            _, status, usage = os.wait4(process.pid, 0)
+            if os.waitstatus_to_exitcode(status) not in contestant.codes:
+                said.seek(0)
+                last = said.read()[-MOST_SAID:].decode(errors="replace")
+                raise SystemExit(f"{contestant.name} failed: {' '.join(step)[:200]}\n{last}")
         wall += time.perf_counter() - began
         cpu += usage.ru_utime + usage.ru_stime
         memory = max(memory, usage.ru_maxrss << 10)
-    return Run(wall, cpu, memory, contestant.output.stat().st_blocks * 512)
+    output = contestant.output.stat().st_blocks * 512 if contestant.output else 0
+    return Run(wall, cpu, memory, output)
 
 
 def _median(runs: Sequence[Run]) -> Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from ovf.contents import disk_documents
@@ -51,11 +52,7 @@ class Judge:
 
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules to judge by, as severe as they are to be."""
-        return tuple(
-            replace(rule, severity=self.selection.severity(rule.id, rule.severity))
-            for rule in all_rules()
-            if self.selection.takes(rule.id)
-        )
+        return _chosen(self.selection)
 
     def laws(self) -> tuple[Law, ...]:
         """Return these rules, or the checks of the targets, as reports speak of them."""
@@ -143,6 +140,15 @@ def _listed(findings: Iterable[Finding], source: str) -> Iterator[Finding]:
         if (more := len(alike) - MOST_ALIKE) > 0:
             message = f"is broken in {more} more places, which are not listed"
             yield replace(alike[0], message=message, location=Location(source), quote="")
+
+
+@cache
+def _chosen(selection: Selection) -> tuple[Rule, ...]:
+    return tuple(
+        replace(rule, severity=selection.severity(rule.id, rule.severity))
+        for rule in all_rules()
+        if selection.takes(rule.id)
+    )
 
 
 def _law(rule: Rule) -> Law:

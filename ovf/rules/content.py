@@ -108,13 +108,11 @@ def info_is_there(package: Package) -> Found:
     """
     envelope = package.envelope
     for element in envelope.root.iter(etree.Element):
-        tag = etree.QName(element)
-        if tag.namespace == envelope.namespace and (
-            tag.localname in CONTENT or tag.localname.endswith("Section")
-        ):
+        namespace, _, name = str(element.tag)[1:].rpartition("}")
+        if namespace == envelope.namespace and (name in CONTENT or name.endswith("Section")):
             first = next(element.iterchildren(etree.Element), None)
             if first is None or local_name(str(first.tag)) != "Info":
-                yield envelope.at(element), f"{tag.localname} does not begin with Info"
+                yield envelope.at(element), f"{name} does not begin with Info"
     for content in _contents(envelope):
         for extra in list(envelope.children(content, "Name"))[1:]:
             yield envelope.at(extra), "is a second Name"

@@ -18,6 +18,8 @@ from rehost.tracked import label, local_name, summary
 Found = Iterator[tuple[Location, str]]
 OPTIONAL = frozenset(("false", "0"))
 ALTERNATIVES = re.compile(r"[^\s,;]+(?: [^\s,;]+)*")
+KNOWN_TYPES = frozenset(cim.RESOURCE_TYPES) | frozenset(map(int, ResourceType))
+VENDORS_TYPES = range(32768, 65536)
 PORTS = frozenset((10,))
 STORES = frozenset((*range(14, 21), 31, 32))
 """Floppies, CDs, DVDs, disks, tapes and extents, and what CIM's storage profiles add."""
@@ -77,9 +79,8 @@ def types_are_known(package: Package) -> Found:
 
     Fix: use a type from CIM_ResourceAllocationSettingData, or 1 with OtherResourceType.
     """
-    known = {*cim.RESOURCE_TYPES, *(int(kind) for kind in ResourceType), *range(32768, 65536)}
     for item in every_item(package.envelope):
-        if item.kind is not None and item.kind not in known:
+        if not (item.kind is None or item.kind in KNOWN_TYPES or item.kind in VENDORS_TYPES):
             yield item.at, f"{item.label} is of an unknown ResourceType ({item.kind})"
 
 

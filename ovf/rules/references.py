@@ -127,15 +127,11 @@ def files_are_used(package: Package) -> Found:
     """
     used: set[str] = set()
     for element in package.envelope.root.iter(etree.Element):
-        said = [str(value) for value in element.attrib.values()]
-        for text in (element.text or "", *said):
-            if found := HOST_RESOURCE.fullmatch(text.strip()):
+        attributes = [(str(name), str(value)) for name, value in element.items()]
+        for text in (element.text or "", *(value for _, value in attributes)):
+            if "file/" in text and (found := HOST_RESOURCE.fullmatch(text.strip())):
                 used.add(found[1])
-        used |= {
-            str(value)
-            for name, value in element.attrib.items()
-            if local_name(str(name)) == "fileRef"
-        }
+        used |= {value for name, value in attributes if local_name(name) == "fileRef"}
     for file in package.envelope.references:
         if file.id and file.id not in used:
             yield file.at, f"nothing refers to File {summary(file.id)!r}"
