@@ -158,7 +158,7 @@ def _absent(package: Package, manifest: Manifest, own: set[str]) -> Iterator[Fin
 
 
 def _unlisted_references(package: Package, listed: set[str]) -> Iterator[Finding]:
-    for reference in package.written.references:
+    for reference in package.files:
         for name in _stored(package, reference):
             if _plain_name(name) not in listed:
                 message = f"referenced file is not in the manifest ({name!r})"
@@ -174,9 +174,7 @@ def _unlisted_others(package: Package, listed: set[str], own: set[str]) -> Itera
     if package.archive is None:
         return
     referenced = {
-        _plain_name(name)
-        for reference in package.written.references
-        for name in _stored(package, reference)
+        _plain_name(name) for reference in package.files for name in _stored(package, reference)
     }
     known = {package.beside(name) for name in listed | referenced | own}
     for name in package.names():

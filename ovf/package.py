@@ -165,6 +165,14 @@ class Package(Views):
         """Who looks into its disks: the one that is installed, unless another is assigned."""
         return installed()
 
+    @cached_property
+    def files(self) -> tuple[Reference, ...]:
+        """The references, of several to one file the first: no file is looked at twice."""
+        first: dict[str, Reference] = {}
+        for reference in self.written.references:
+            first.setdefault(name_of(reference), reference)
+        return tuple(first.values())
+
     def signs(self) -> list[str]:
         """Return the manifest and the certificate, as an archive spells their names."""
         certificate = () if self.certificate_name is None else (self.certificate_name,)
@@ -173,9 +181,9 @@ class Package(Views):
     def expected_members(self) -> list[str]:
         """Return the members an archive should hold, in the standard's order, that are there."""
         names: list[str] = []
-        for reference in self.written.references:
+        for reference in self.files:
             with suppress(InteropError):
-                names += map(self.beside, self.stored_names(reference))
+                names += map(self.member_name, self.stored_names(reference))
         return list(dict.fromkeys((self.descriptor.name, *self.signs(), *names)))
 
     def names(self) -> tuple[str, ...]:
@@ -196,6 +204,10 @@ class Package(Views):
         """Return a name that is relative to the descriptor as the storage spells it."""
         folder = self.descriptor.name.rpartition("/")[0]
         return f"{folder}/{name.removeprefix('./')}" if folder and name[:1] != "/" else name
+
+    def member_name(self, name: str) -> str:
+        """Return what an archive calls the file of a name that is relative to the descriptor."""
+        return str(PurePosixPath(self.beside(name)))
 
     def find(self, name: str, *, by: str = "") -> File | None:
         """Open a file by its name from the descriptor, or return None where there is none."""

@@ -18,7 +18,10 @@ ITEMS = frozenset(("Item", "EthernetPortItem", "StorageItem", "System"))
 TELLERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("File", "id"): ("REF-001",),
     ("File", "href"): ("REF-002", "REF-003"),
+    ("File", "size"): ("REF-016",),
+    ("File", "chunkSize"): ("REF-016",),
     ("Disk", "diskId"): ("DSK-001",),
+    ("Disk", "populatedSize"): ("DSK-009",),
     ("Disk", "capacity"): ("DSK-002",),
     ("Network", "name"): ("NET-002",),
     ("VirtualSystem", "id"): ("CNT-001",),
@@ -31,6 +34,7 @@ TELLERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("ResourceType", ""): ("ITM-003",),
     ("Envelope", "lang"): ("ENV-008",),
     ("Strings", "lang"): ("ENV-008",),
+    ("Strings", ""): ("I18-003",),
     ("Section", ""): ("SEC-003",),
     ("Content", ""): ("SEC-003",),
 }

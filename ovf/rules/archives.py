@@ -73,8 +73,8 @@ def order_of_members(package: Package) -> Found:
     if package.archive is None:
         return
     descriptor, *rest = package.expected_members()
-    signs = [name for name in rest if name in package.signs()]
-    files = [name for name in rest if name not in package.signs()]
+    signs = package.signs()
+    files = rest[len(signs) :]
     orders = [
         [descriptor, *signs[:early], *files, *signs[early:]] for early in range(len(signs), -1, -1)
     ]

@@ -228,3 +228,26 @@ def listed_files_exist(package: Package) -> Found:
     Fix: add the file, or write the manifest again.
     """
     yield from _listed(package, "MAN-013")
+
+
+@rule(
+    "MAN-014",
+    clause="5.1",
+    severity=Severity.WARNING,
+    needs=Needs.FILES,
+    basis=Basis.CODE,
+    versions=EVERY_DIALECT,
+)
+def listed_files_are_referenced(package: Package) -> Found:
+    """The manifest lists no files but the descriptor and those the References name.
+
+    Importers that take only referenced files look for the others in vain.
+
+    Fix: refer to the file from the References, or remove the line.
+    """
+    manifest = package.once(readable_manifest)
+    known = set(package.expected_members())
+    for entry in manifest.entries if manifest else ():
+        name = package.member_name(entry.name)
+        if name not in known and package.find(entry.name, by=str(entry.at)) is not None:
+            yield entry.at, f"manifest lists a file that nothing refers to ({entry.name!r})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator
 
@@ -32,7 +31,7 @@ def files_exist(package: Package) -> Found:
 
     Fix: add the file, or correct the ovf:href.
     """
-    for file in package.written.references:
+    for file in package.files:
         if not (file.href or "").strip() or is_remote(file):
             continue
         try:
@@ -51,11 +50,8 @@ def sizes_agree(package: Package) -> Found:
 
     Fix: correct ovf:size, or fetch the file again.
     """
-    for file in package.written.references:
-        if file.size is None:
-            continue
-        if not _whole_number(file.size.strip()):
-            yield file.at, f"ovf:size is not a whole number ({summary(file.size)!r})"
+    for file in package.files:
+        if file.size is None or not _whole_number(file.size.strip()):
             continue
         stored = _stored_size(package, file)
         if stored is not None and stored != int(file.size):
@@ -71,6 +67,20 @@ def _stored_size(package: Package, file: Reference) -> int | None:
         return None
 
 
+@rule("REF-016", clause="7.1", versions=EVERY_DIALECT)
+def sizes_are_numbers(package: Package) -> Found:
+    """An ovf:size and an ovf:chunkSize are whole numbers: bytes, without a unit.
+
+    An importer that cannot read the number refuses the package, or takes it for nothing.
+
+    Fix: write digits only.
+    """
+    for file in package.written.references:
+        for name, text in (("ovf:size", file.size), ("ovf:chunkSize", file.chunk_size)):
+            if text is not None and not _whole_number(text.strip()):
+                yield file.at, f"{name} is not a whole number ({summary(text)!r})"
+
+
 @rule("REF-008", clause="7.1", needs=Needs.FILES, versions=EVERY_DIALECT)
 def compression_is_true(package: Package) -> Found:
     """A file is compressed if and only if ovf:compression says gzip.
@@ -79,7 +89,7 @@ def compression_is_true(package: Package) -> Found:
 
     Fix: correct ovf:compression: gzip, or identity.
     """
-    for file in package.written.references:
+    for file in package.files:
         if file.compression not in {"", "identity", "gzip"}:
             yield file.at, f"ovf:compression is unknown ({summary(file.compression)!r})"
             continue
@@ -107,11 +117,13 @@ def chunks_are_whole(package: Package) -> Found:
 
     Fix: fetch the chunk again, or correct ovf:chunkSize.
     """
-    for file in package.written.references:
+    for file in package.files:
         if not file.chunk_size:
             continue
-        if not _whole_number(file.chunk_size.strip()) or int(file.chunk_size) == 0:
-            yield file.at, f"ovf:chunkSize is no size ({summary(file.chunk_size)!r})"
+        if not _whole_number(file.chunk_size.strip()):
+            continue
+        if int(file.chunk_size) == 0:
+            yield file.at, "ovf:chunkSize is zero"
             continue
         try:
             names = package.stored_names(file)
@@ -152,7 +164,8 @@ def chunks_are_numbered(package: Package) -> Found:
 
     Fix: name the chunks so, or remove ovf:chunkSize from a file that is whole.
     """
-    for file in package.written.references:
+    numbered = package.once(_numbered)
+    for file in package.files:
         if not file.chunk_size or not (file.href or "").strip() or is_remote(file):
             continue
         name = name_of(file)
@@ -163,10 +176,19 @@ def chunks_are_numbered(package: Package) -> Found:
         if stored == (name,):
             yield file.at, f"ovf:chunkSize is given for a file in one piece ({summary(name)!r})"
         counted = {package.beside(chunk) for chunk in stored}
-        chunk = re.compile(re.escape(package.beside(name)) + r"\.[0-9]+")
-        for other in package.names():
-            if chunk.fullmatch(other) and other not in counted:
+        for other in numbered.get(package.beside(name), ()):
+            if other not in counted:
                 yield file.at, f"chunk is out of the sequence ({summary(other)!r})"
+
+
+def _numbered(package: Package) -> dict[str, list[str]]:
+    """Return the files whose names end in a dot and digits, by what stands before."""
+    found: dict[str, list[str]] = {}
+    for name in package.names():
+        base, dot, digits = name.rpartition(".")
+        if dot and digits.isascii() and digits.isdigit():
+            found.setdefault(base, []).append(name)
+    return found
 
 
 @rule("REF-012", clause="7.1", needs=Needs.FILES, versions=EVERY_DIALECT)
@@ -177,7 +199,7 @@ def compressed_then_cut(package: Package) -> Found:
 
     Fix: compress the whole file with gzip, and split what comes out.
     """
-    for file in package.written.references:
+    for file in package.files:
         if not file.chunk_size or not file.compressed or is_remote(file):
             continue
         try:

@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 from tests.ovf.breaking import DESCRIPTOR, DISK, SHA1, SIGNED, WHOLE, Build, archive, listing, ova
-from tests.ovf.builders import pack, with_disk
+from tests.ovf.builders import manifest, pack, with_disk
 from tests.ovf.media import medium
 
 VERSION_2 = DESCRIPTOR.replace(b"ovf/envelope/1", b"ovf/envelope/2")
@@ -119,6 +119,10 @@ CASES: dict[str, list[tuple[Build, str]]] = {
         ),
         (archive({"web.ovf": DESCRIPTOR, "META/web.mf": b""}), ""),
     ],
+    "PKG-005": [
+        (ova(readme=b"1"), "x.ova!readme: info: is referred to by nothing"),
+        (archive({"web.ovf": with_disk("./d/./disk").encode(), "d/disk": DISK}), ""),
+    ],
     "PKG-013": [
         (
             archive({"web.ovf": DESCRIPTOR, "disk.vmdk": DISK, **CERT, **MF}),
@@ -219,5 +223,13 @@ CASES: dict[str, list[tuple[Build, str]]] = {
             "x.ova!web.mf:1: info: digests are SHA256, which OVF 1 does not know",
         ),
         (listing(f"SHA1(web.ovf)= {SHA1}\n"), ""),
+    ],
+    "MAN-014": [
+        (
+            ova(readme=b"1", web__mf=manifest({"web.ovf": DESCRIPTOR, "readme": b"1"})),
+            "x.ova!web.mf:2: warning: manifest lists a file that nothing refers to ('readme')",
+        ),
+        (archive(SIGNED), ""),
+        (listing(f"SHA1(gone)= {SHA1}\n"), ""),
     ],
 }

@@ -14,7 +14,7 @@ from ovf.hardware import read_machines
 from ovf.package import Descriptor, Package
 from ovf.validate import validate
 from rehost.errors import InteropError
-from tests.ovf.builders import FIXTURES, SCSI, beside, descriptor, item
+from tests.ovf.builders import FIXTURES, SCSI, beside, descriptor, item, pack
 
 GOOD = (FIXTURES / "rules" / "ITM-001" / "good.ovf").read_text()
 PIECES = re.findall(r"<[^>]+>|[^<]+", GOOD)
@@ -112,4 +112,17 @@ def test_many_things_take_time_in_proportion(tmp_path: Path, crowd: str) -> None
     package = beside(tmp_path, CROWDS[crowd](8000))
     started = time.monotonic()
     outcome(package)
+    assert time.monotonic() - started < 20
+
+
+def test_many_references_to_one_file_in_chunks_take_time_in_proportion(tmp_path: Path) -> None:
+    listed = "".join(
+        f'<File ovf:id="{n}" ovf:href="disk" ovf:chunkSize="1" ovf:compression="gzip"/>'
+        for n in range(4000)
+    )
+    chunks = {f"disk.{n:09}": b"1" for n in range(4000)}
+    members = {"web.ovf": descriptor(references=listed).encode(), "web.mf": b"", **chunks}
+    package = Package.open(pack(tmp_path / "x.ova", members))
+    started = time.monotonic()
+    validate(package)
     assert time.monotonic() - started < 20

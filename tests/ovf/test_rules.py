@@ -91,7 +91,6 @@ TRUE = hashlib.sha256(DISK).hexdigest()
 CASES: dict[str, list[tuple[Build, str]]] = {
     **LAYOUT,
     **LANGUAGES,
-    "PKG-005": [(ova(readme=b"1"), "x.ova!readme: info: is referred to by nothing")],
     "PKG-010": [
         (archive(SIGNED, "x.tar"), "x.tar: error: archive is not named .ova ('.tar')"),
     ],
@@ -286,10 +285,6 @@ CASES: dict[str, list[tuple[Build, str]]] = {
             ova(disk__vmdk=b"1"),
             f"x.ova!web.ovf:3: error: ovf:size is {len(DISK)}, but the file has 1 bytes",
         ),
-        (
-            with_href("disk.vmdk", 'ovf:size="many"'),
-            "x.ova!web.ovf:3: error: ovf:size is not a whole number ('many')",
-        ),
     ],
     "REF-008": [
         (
@@ -311,7 +306,7 @@ CASES: dict[str, list[tuple[Build, str]]] = {
         (chunked(10, 11), "x.ova!disk.vmdk.000000001: error: chunk has 11 bytes, not 10"),
         (
             with_href("d", 'ovf:chunkSize="0"'),
-            "x.ova!web.ovf:3: error: ovf:chunkSize is no size ('0')",
+            "x.ova!web.ovf:3: error: ovf:chunkSize is zero",
         ),
     ],
 }
