@@ -209,6 +209,47 @@ def test_a_descriptor_is_one_line_or_a_result(tmp_path: Path, attack: str) -> No
     assert "\n" not in expected
 
 
+ENVIRONMENTS = (
+    *("an external entity", "a billion laughs", "entities in UTF-16", "a parameter entity"),
+    *("deep nesting", "many elements", "too many attributes of one element"),
+    *("an attribute of 100 MB", "an attribute of 15 MB", "a text of 15 MB"),
+    *("null bytes", "UTF-32", "UTF-16 without a mark", "UTF-16 in name only", "UTF-7", "EBCDIC"),
+    *("half of a character", "an overlong slash", "a surrogate", "a control character"),
+)
+
+
+def judged(path: Path, folder: Path) -> list[str]:
+    """Judge a source within bounds; return its findings, or the error."""
+    with bounded():
+        try:
+            lines = [
+                f"{each.rule} {each.location}: {each.message}"
+                for each in validate(Package.open(path))
+            ]
+        except InteropError as error:
+            lines = [str(error)]
+    return [line.replace(f"{folder}/", "") for line in lines]
+
+
+@pytest.mark.parametrize("attack", ENVIRONMENTS)
+def test_an_environment_document_is_one_line(tmp_path: Path, attack: str) -> None:
+    make, expected = DOCUMENTS[attack]
+    path = tmp_path / "ovf-env.xml"
+    path.write_bytes(make().replace(b"Envelope", b"Environment"))
+    assert judged(path, tmp_path) == [expected.replace("web.ovf", "ovf-env.xml")]
+
+
+def test_an_environment_of_many_properties_is_judged(tmp_path: Path) -> None:
+    path = tmp_path / "ovf-env.xml"
+    properties = "".join(f'<Property oe:key="k{number}" oe:value="v"/>' for number in range(40_000))
+    path.write_text(
+        '<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1"'
+        ' xmlns:oe="http://schemas.dmtf.org/ovf/environment/1" oe:id="vm">'
+        f"<PropertySection>{properties}</PropertySection></Environment>"
+    )
+    assert judged(path, tmp_path) == []
+
+
 SIGNED = signed_off({"web.ovf": with_disk().encode(), "disk.vmdk": b"disk"})
 CERTIFIED = cert(SIGNED["web.mf"])
 MARKS = b"-----BEGIN CMS-----\n%b\n-----END CMS-----\n"
@@ -283,14 +324,8 @@ def test_what_lies_beside_a_descriptor_is_one_line(tmp_path: Path, attack: str) 
     name, make, expected = BESIDE[attack]
     for each, content in {**SIGNED, name: make()}.items():
         (tmp_path / each).write_bytes(content)
-    told = []
-    with bounded():
-        try:
-            found = validate(Package.open(tmp_path))
-            told = [f"{each.rule} {each.location}: {each.message}" for each in found]
-        except InteropError as error:
-            told = [str(error)]
-    assert expected in [line.replace(f"{tmp_path}/", "") for line in told]
+    told = judged(tmp_path, tmp_path)
+    assert expected in told
     assert all("\n" not in line for line in told)
 
 
