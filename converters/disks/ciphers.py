@@ -11,16 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import new
-from importlib import import_module
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from converters.disks.image import SECTOR, Packed, Run, Stored
-from rehost.errors import EnvironmentFailureError, UnsupportedInputError
+from rehost.errors import UnsupportedInputError
 
-PACKAGE = "cryptography"
 BLOCK = 16
 PIECE = 256 << 10
 """How many bytes of a disk are decrypted together."""
@@ -66,28 +63,17 @@ class _Aes:
     """AES without any mode, over as many blocks as are given."""
 
     def __init__(self, key: bytes) -> None:
-        library = _library()
-        self._cipher = library.Cipher(library.algorithms.AES(key), library.modes.ECB())
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+        self._cipher = Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305
 
     def encrypt(self, blocks: bytes) -> bytes:
         """Encrypt whole blocks; a context of its own makes this safe on any thread."""
-        found: bytes = self._cipher.encryptor().update(blocks)
-        return found
+        return self._cipher.encryptor().update(blocks)
 
     def decrypt(self, blocks: bytes) -> bytes:
         """Decrypt whole blocks."""
-        found: bytes = self._cipher.decryptor().update(blocks)
-        return found
-
-
-def _library() -> Any:
-    try:
-        return import_module(f"{PACKAGE}.hazmat.primitives.ciphers")
-    except ImportError:
-        raise EnvironmentFailureError(
-            f"reading an encrypted disk needs the package {PACKAGE}",
-            hint="Install it: pip install rehost[encryption].",
-        ) from None
+        return self._cipher.decryptor().update(blocks)
 
 
 def _plain(numbering: str, finish: Callable[[bytes], bytes], first: int, count: int) -> Words:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import struct
-import sys
 from pathlib import Path
 from random import Random
-from unittest.mock import patch
 
 import pytest
 
-from converters.disks.ciphers import PACKAGE, sector_cipher
+from converters.disks.ciphers import sector_cipher
 from converters.disks.gate import FolderGate
 from converters.disks.image import Image, read
 from converters.disks.luks import LuksHeader
 from converters.disks.registry import Access, open_image
-from rehost.errors import EnvironmentFailureError, InteropError
+from rehost.errors import InteropError
 from rehost.files import LocalFile
 from tests.support.images import KIB, MIB, create, ours, run
 from tests.support.images import RAW as PLAIN
@@ -286,11 +284,3 @@ def test_plain_counts_in_32_bits() -> None:
     assert short(stored, 2**32 - 1) == short(stored[:512], 2**32 - 1) + short(stored[512:], 0)
     assert short(stored, 5) == long(stored, 5)
     assert short(stored, 2**32) != long(stored, 2**32)
-
-
-def test_without_the_package_it_is_said_what_is_missing(container: Path) -> None:
-    hidden = {f"{PACKAGE}.hazmat.primitives.ciphers": None}
-    with patch.dict(sys.modules, hidden), pytest.raises(EnvironmentFailureError) as caught:
-        unlocked(container)
-    assert str(caught.value) == "reading an encrypted disk needs the package cryptography"
-    assert caught.value.hint == "Install it: pip install rehost[encryption]."
