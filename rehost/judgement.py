@@ -107,8 +107,14 @@ class Judged:
     def message(self) -> str:
         """What is wrong; what lies in an archive says where there, for the file does not."""
         if not self.member:
-            return self.finding.message
-        return f"{self.place.partition(MEMBER)[2]}: {self.finding.message}"
+            return self.told
+        return f"{self.place.partition(MEMBER)[2]}: {self.told}"
+
+    @property
+    def told(self) -> str:
+        """What is wrong, and for which importer if not for all."""
+        target = self.finding.target
+        return f"{target}: {self.finding.message}" if target else self.finding.message
 
     @property
     def member(self) -> str:

@@ -31,7 +31,7 @@ def _lines(judgement: Judgement) -> Iterator[str]:
             yield _command("error", said, file=relative(subject.source), title="rehost")
     for judged in judgement.judged():
         finding = judged.finding
-        said = f"{judged.message}\n{finding.hint}".rstrip()
+        said = "\n".join(filter(None, (judged.message, finding.quote, finding.hint)))
         place = {"file": judged.file, "line": str(judged.own_line), **_columns(judged)}
         yield _command(COMMANDS[finding.severity], said, **place, title=finding.rule)
 

@@ -46,16 +46,17 @@ def _suite(root: Element, judgement: Judgement, subject: Subject) -> None:
 
 
 def _found(suite: Element, judgement: Judgement, judged: Judged) -> None:
-    test = _test(suite, judged.finding.rule, f"{judged.place}: {judged.finding.message}")
+    test = _test(suite, judged.finding.rule, f"{judged.place}: {judged.told}")
     test.set("file", _said(judged.file))
     if judged.state is not State.ACTIVE:
         reason = judged.acceptance.reason if judged.acceptance else ""
         SubElement(test, "skipped", message=_said(f"{judged.state}: {reason}".rstrip(": ")))
         return
     severity = judged.finding.severity.name.lower()
-    details = f"{judged.place}: {severity}: {judged.finding.message}\n{judged.finding.hint}"
+    more = "\n".join(filter(None, (judged.finding.quote, judged.finding.hint)))
+    details = f"{judged.place}: {severity}: {judged.told}\n{more}"
     if judgement.fails(judged):
-        failure = SubElement(test, "failure", message=_said(judged.finding.message), type=severity)
+        failure = SubElement(test, "failure", message=_said(judged.told), type=severity)
         failure.text = _said(details)
     else:
         SubElement(test, "system-out").text = _said(details)

@@ -124,7 +124,8 @@ def _result(
     judged: Judged, artifacts: _Artifacts, numbers: dict[str, int], *, compared: bool
 ) -> dict[str, Any]:
     finding = judged.finding
-    said = f"{judged.message}. {finding.hint}" if finding.hint else f"{judged.message}."
+    quote = f"It says: {finding.quote}" if finding.quote else ""
+    said = " ".join(filter(None, (f"{judged.message}.", quote, finding.hint)))
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "level": LEVELS[finding.severity],

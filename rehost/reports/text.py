@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from dataclasses import replace
 
 import click
 
@@ -12,7 +12,7 @@ from rehost.console.output import printable
 from rehost.counting import counted
 from rehost.form import Form
 from rehost.judgement import Judged, Judgement, Kind, Region, State, Subject
-from rehost.report import Severity
+from rehost.report import Finding, Severity
 
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 INDENT = " " * 6
@@ -46,31 +46,39 @@ def render(judgement: Judgement) -> str:
 
 
 def _groups(subject: Subject, hinted: set[str]) -> Iterator[list[str]]:
-    """Yield the lines of each file; a rule's hint is said once."""
-    active = (judged for judged in subject.judged if judged.state is State.ACTIVE)
-    for file, members in groupby(active, lambda judged: judged.finding.location.file):
+    """Yield the lines of each file; a rule's hint is said once, several importers share a line."""
+    files: dict[str, dict[Finding, list[Judged]]] = {}
+    for judged in subject.judged:
+        if judged.state is State.ACTIVE:
+            finding = judged.finding
+            alike = replace(finding, target="", source="")
+            files.setdefault(finding.location.file, {}).setdefault(alike, []).append(judged)
+    for file, found in files.items():
         lines = [click.style(printable(file), bold=True)]
-        for judged in members:
-            lines += _finding(judged, with_hint=judged.finding.hint not in hinted)
-            hinted.add(judged.finding.hint)
+        for alike in sorted(found, key=lambda finding: finding.location.line or 0):
+            lines += _finding(found[alike], with_hint=alike.hint not in hinted)
+            hinted.add(alike.hint)
         yield lines
 
 
-def _finding(judged: Judged, *, with_hint: bool) -> Iterator[str]:
-    finding = judged.finding
+def _finding(alike: list[Judged], *, with_hint: bool) -> Iterator[str]:
+    """Yield the lines of a finding, which several importers may have."""
+    judged, finding = alike[0], alike[0].finding
     severity = click.style(finding.severity.name.lower(), fg=COLOURS[finding.severity], bold=True)
     place = judged.place.removeprefix(finding.location.file).lstrip(": ")
-    rule = f"{finding.rule}, {finding.target}" if finding.target else finding.rule
+    targets = dict.fromkeys(each.finding.target for each in alike if each.finding.target)
+    rule = click.style(f"[{', '.join((finding.rule, *targets))}]", dim=True)
     start = f"  {place}: " if place else "  "
-    yield f"{start}{severity}: {printable(finding.message)} {click.style(f'[{rule}]', dim=True)}"
+    yield f"{start}{severity}: {printable(finding.message)} {rule}"
     if judged.region is not None:
         yield from (INDENT + line for line in _shown(judged.region, COLOURS[finding.severity]))
     if finding.quote:
         yield f"{INDENT}it says: {printable(finding.quote)}"
     if finding.hint and with_hint:
         yield f"{INDENT}hint: {printable(finding.hint)}"
-    if finding.source and with_hint:
-        yield f"{INDENT}known from {printable(finding.source)}"
+    if with_hint:
+        sources = dict.fromkeys(each.finding.source for each in alike if each.finding.source)
+        yield from (f"{INDENT}known from {printable(source)}" for source in sources)
 
 
 def _shown(region: Region, colour: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,6 +22,7 @@ from rehost.reports.gitlab import render as gitlab
 from rehost.reports.html import render as page
 from rehost.reports.json import render as as_json
 from rehost.reports.junit import render as junit
+from rehost.reports.sarif import render as sarif
 from tests.rehost.reports.judgements import (
     BASELINE,
     EVERYTHING,
@@ -146,8 +148,29 @@ def test_github_takes_no_commands_from_messages_and_names() -> None:
         r"::error file=([^,:]*),line=3,col=1,endColumn=\d+,title=ODD-001::(.*)", line
     )
     assert found is not None
-    assert unquote(found[2]).count("::error::") == 2
+    assert unquote(found[2]).count("::error::") == 3
     assert "\x1b" not in line
+
+
+def test_every_form_says_for_which_importer_a_finding_is_and_what_that_says() -> None:
+    told = replace(ZERO, target="vmware-esxi", quote="Unsupported capacity")
+    report = judgement(Subject("a.ovf", judged(told)))
+    said = "vmware-esxi: ovf:capacity is zero"
+    assert github(report) == (
+        f"::error file=a.ovf,line=3,title=DSK-002::"
+        f"{said}%0AUnsupported capacity%0AState the capacity.\n"
+    )
+    assert json.loads(gitlab(report))[0]["description"] == said
+    [suite] = JUnitXml.fromstring(junit(report).encode())
+    case: Any = list(suite)[1]
+    assert case.name == f"a.ovf:3: {said}"
+    assert (
+        case.result[0].text == f"a.ovf:3: error: {said}\nUnsupported capacity\nState the capacity."
+    )
+    [result] = json.loads(sarif(report))["runs"][0]["results"]
+    assert result["message"]["text"] == (
+        f"{said}. It says: Unsupported capacity State the capacity."
+    )
 
 
 def test_gitlab_gets_what_its_documentation_asks_for() -> None:

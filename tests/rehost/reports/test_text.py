@@ -97,3 +97,16 @@ def test_of_one_source_that_fails_the_error_tells() -> None:
 
 def test_a_member_is_told_from_its_archive() -> None:
     assert shown(Subject("b c.ova", judged(INSIDE))).startswith("b c.ova!web.ovf\n  3: warning: ")
+
+
+def test_importers_that_find_the_same_share_it() -> None:
+    first, second = (replace(ZERO, target=name) for name in ("vmware", "virtualbox"))
+    other = replace(ZERO, target="virtualbox", location=Location("a.ovf", 2))
+    assert shown(Subject("a.ovf", judged(first, second, other))) == (
+        "a.ovf\n"
+        "  2: error: ovf:capacity is zero [DSK-002, virtualbox]\n"
+        "      hint: State the capacity.\n"
+        "  3: error: ovf:capacity is zero [DSK-002, vmware, virtualbox]\n"
+        "\n"
+        "3 errors, 0 warnings, 0 remarks\n"
+    )
