@@ -153,6 +153,7 @@ def check(
 class Profile:
     """An importer. ``enforces`` gives the standard's rules it minds, and how much.
 
+    ``source`` says how that is known, ``sources`` how it is of the rules known in another way.
     Releases stand from the oldest to the newest; ``aliases`` are other names for the importer.
     """
 
@@ -161,6 +162,7 @@ class Profile:
     checks: tuple[Check, ...]
     enforces: Mapping[str, Severity] = field(default_factory=lambda: MappingProxyType({}))
     source: str = ""
+    sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     releases: tuple[Release, ...] = ()
     aliases: tuple[str, ...] = ()
 

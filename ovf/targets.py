@@ -81,5 +81,6 @@ def _enforced(package: Package, target: Target, descriptor_only: bool) -> Iterat
         severity = profile.enforces.get(rule.id)
         if severity is None or (descriptor_only and rule.needs is not Needs.DESCRIPTOR):
             continue
+        source = profile.sources.get(rule.id, profile.source)
         for finding in rule.findings(package):
-            yield replace(finding, severity=severity, target=target.name, source=profile.source)
+            yield replace(finding, severity=severity, target=target.name, source=source)

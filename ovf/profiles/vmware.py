@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ovf.profile import Profile
-from ovf.vmware.common import ENFORCED, EVERYWHERE, LAX, SOURCE
+from ovf.vmware.common import EVERYWHERE, LAX
+from ovf.vmware.faults import ENFORCED, SOURCE, SOURCES
 
 PROFILE = Profile(
     name="vmware",
@@ -12,4 +13,5 @@ PROFILE = Profile(
     checks=(*EVERYWHERE, *LAX),
     enforces=ENFORCED,
     source=SOURCE,
+    sources=SOURCES,
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ovf.profile import Profile
 from ovf.vmware import hardware, packaging
-from ovf.vmware.common import ENFORCED, EVERYWHERE, SOURCE, STRICT
+from ovf.vmware.common import EVERYWHERE, STRICT
+from ovf.vmware.faults import ENFORCED, SOURCE, SOURCES
 from ovf.vmware.hosts import ESXI
 
 PROFILE = Profile(
@@ -25,4 +26,5 @@ PROFILE = Profile(
     ),
     enforces=ENFORCED,
     source=SOURCE,
+    sources=SOURCES,
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ovf.profile import Profile
 from ovf.vmware import hardware
-from ovf.vmware.common import ENFORCED, EVERYWHERE, LAX, SOURCE
+from ovf.vmware.common import EVERYWHERE, LAX
+from ovf.vmware.faults import ENFORCED, SOURCE, SOURCES
 from ovf.vmware.hosts import FUSION
 
 PROFILE = Profile(
@@ -15,4 +16,5 @@ PROFILE = Profile(
     checks=(*EVERYWHERE, *LAX, hardware.needs_update),
     enforces=ENFORCED,
     source=SOURCE,
+    sources=SOURCES,
 )

@@ -1,8 +1,6 @@
-"""What VMware's importers have in common: the checks of all, and the standard's rules they mind."""
+"""What VMware's importers have in common: the checks of all of them."""
 
 from __future__ import annotations
-
-from types import MappingProxyType
 
 from ovf.vmware import hardware, packaging, sections, structure
 from rehost.report import Severity
@@ -34,18 +32,3 @@ STRICT = (
 )
 """What ovftool lets pass with --lax, and Workstation and Fusion when asked to try again."""
 LAX = tuple(check.as_severe(Severity.WARNING) for check in STRICT)
-
-DESCRIPTOR = (
-    *("REF-001", "REF-002", "REF-005"),
-    *("DSK-001", "DSK-002", "DSK-003", "DSK-005", "DSK-006", "DSK-007", "DSK-008", "DSK-010"),
-    *("ENV-006", "CNT-001", "VHS-001", "VHS-002", "NET-002", "CFG-001", "BND-001", "BND-003"),
-    *("ITM-001", "ITM-002", "ITM-005", "ITM-008", "ITM-010", "ITM-012"),
-)
-FILES = (
-    *("PKG-012", "PKG-021", "MAN-001", "MAN-004", "MAN-013", "REF-004", "REF-006", "REF-008"),
-    *("REF-011",),
-)
-ENFORCED = MappingProxyType(dict.fromkeys((*DESCRIPTOR, *FILES), Severity.ERROR))
-SOURCE = (
-    "unconfirmed: what ovftool refuses among VMware's own test descriptors (govmomi, ovf/fixtures)"
-)

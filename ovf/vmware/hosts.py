@@ -1,7 +1,8 @@
 """Which virtual hardware VMware's products run: the number in ``vmx-19``.
 
 Spec: VMware's knowledge base, "Virtual machine hardware versions" (315655, formerly 2007240), and
-the release notes of Workstation and Fusion. An update of a release may bring a newer one.
+the release notes of Workstation and Fusion; up to ESXi 8.0 as govmomi's vim25/types/esxi_version.go
+has it. An update of a release may bring a newer one.
 """
 
 from __future__ import annotations

@@ -83,6 +83,7 @@ def test_an_id_belongs_to_one_check(check: Check) -> None:
 def test_a_profile_enforces_rules_there_are(profile: Profile) -> None:
     assert set(profile.enforces) <= {rule.id for rule in all_rules()}
     assert bool(profile.enforces) == bool(profile.source)
+    assert set(profile.sources) <= set(profile.enforces)
     assert Severity.INFO not in profile.enforces.values()
 
 

@@ -1,0 +1,54 @@
+"""The standard's rules that VMware's importers mind, and where that is known from.
+
+A descriptor that breaks one is answered with a fault of the vSphere Web Services API; its
+documentation says what each fault is for. What it does not say is taken from what ovftool refuses
+among VMware's own test descriptors.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from ovf.profile import Sure
+from rehost.report import Severity
+
+DOCUMENTED = {
+    "OvfDiskOrderConstraint": ("DSK-007",),
+    "OvfDuplicatedElementBoundary": ("BND-003",),
+    "OvfHostResourceConstraint": ("ITM-008",),
+    "OvfInvalidValueConfiguration": ("CFG-001",),
+    "OvfInvalidValueFormatMalformed": ("DSK-002", "DSK-003", "ITM-012"),
+    "OvfInvalidValueReference": ("DSK-005", "DSK-010", "ITM-005", "ITM-010"),
+    "OvfMissingAttribute": ("REF-001", "REF-002", "DSK-001", "DSK-008", "CNT-001", "NET-002"),
+    "OvfMissingElement": ("ENV-006", "VHS-001", "ITM-001", "ITM-002"),
+    "OvfMissingElementNormalBoundary": ("BND-004",),
+    "OvfPropertyValue": ("PRD-003",),
+    "OvfUnexpectedElement": ("VHS-002",),
+}
+"""By the fault's name; each becomes one because the rule's defect is what the fault is for."""
+IGNORED = {"OvfPropertyQualifierIgnored": ("PRD-004",)}
+"""What is passed over, and said to be."""
+SEEN = ("REF-005", "DSK-006", "BND-001")
+"""What ovftool refuses among VMware's own test descriptors."""
+FILES = (
+    *("PKG-012", "PKG-021", "MAN-001", "MAN-004", "MAN-013", "REF-004", "REF-006", "REF-008"),
+    *("REF-011",),
+)
+"""What needs the files, and follows from what the importer reads."""
+
+ENFORCED = MappingProxyType(
+    dict.fromkeys((*(rule for rules in DOCUMENTED.values() for rule in rules),), Severity.ERROR)
+    | dict.fromkeys((*SEEN, *FILES), Severity.ERROR)
+    | dict.fromkeys((rule for rules in IGNORED.values() for rule in rules), Severity.WARNING)
+)
+SOURCES = MappingProxyType(
+    {
+        rule: f"{Sure.DOCUMENTATION.value}: vSphere Web Services API, fault {fault}"
+        for fault, rules in (*DOCUMENTED.items(), *IGNORED.items())
+        for rule in rules
+    }
+)
+SOURCE = (
+    f"{Sure.UNCONFIRMED.value}: what ovftool refuses among VMware's own test descriptors "
+    "(govmomi, ovf/fixtures)"
+)
