@@ -152,10 +152,10 @@ def _judgement() -> dict[str, Any]:
         "severity": {"enum": [severity.name.lower() for severity in Severity]},
         "message": TEXT,
         "file": TEXT,
-        "line": number,
-        "column": number,
-        "length": _or_null(COUNT),
-        "offset": _or_null(COUNT),
+        "line": _said(number, "counted from 1"),
+        "column": _said(number, "in characters, counted from 1"),
+        "length": _said(_or_null(COUNT), "in characters"),
+        "offset": _said(_or_null(COUNT), "in bytes from the beginning of the file"),
         "hint": TEXT,
         "target": TEXT,
         "quote": TEXT,
@@ -276,6 +276,10 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def _said(item: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"description": description, **item}
 
 
 def _list(item: dict[str, Any]) -> dict[str, Any]:
