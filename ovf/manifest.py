@@ -22,6 +22,7 @@ from ovf.package import Package, is_remote
 from ovf.passing import Passing
 from rehost.errors import DamagedInputError, TransferError
 from rehost.files import File, read_all
+from rehost.progress import SILENT, Progress
 from rehost.report import Finding, Location, Severity
 from rehost.tracked import summary
 
@@ -278,17 +279,23 @@ def unequal(package: Package) -> tuple[TransferError, ...]:
 
 
 def differences(
-    package: Package, manifest: Manifest | None, stop: threading.Event | None = None
+    package: Package,
+    manifest: Manifest | None,
+    stop: threading.Event | None = None,
+    progress: Progress = SILENT,
 ) -> Iterator[TransferError]:
     """Yield an error for each digest that differs; files that are missing are not its concern."""
     by_name: dict[str, list[Entry]] = {}
     for entry in manifest.entries if manifest else ():
         by_name.setdefault(entry.name, []).append(entry)
+    if progress is not SILENT:
+        files = (package.find(name, by=str(each[0].at)) for name, each in by_name.items())
+        progress.start("checking digests", sum(file.size for file in files if file))
     for name, entries in by_name.items():
         file = package.find(name, by=str(entries[0].at))
         if file is None:
             continue
-        found = _digests(file, {entry.algorithm for entry in entries}, stop)
+        found = _digests(file, {entry.algorithm for entry in entries}, stop, progress)
         if found is None:
             return
         for entry in entries:
@@ -297,7 +304,7 @@ def differences(
 
 
 def _digests(
-    file: File, algorithms: set[str], stop: threading.Event | None
+    file: File, algorithms: set[str], stop: threading.Event | None, progress: Progress
 ) -> dict[str, str] | None:
     """Hash a file in one pass; None when told to stop before its end."""
     if isinstance(file, Passing):
@@ -309,6 +316,7 @@ def _digests(
         piece = file.pread(offset, STEP)
         for digest in hashes.values():
             digest.update(piece)
+        progress.advance(len(piece))
     return {name: digest.hexdigest() for name, digest in hashes.items()}
 
 

@@ -6,7 +6,7 @@ lists every file, for a signature over a false manifest would vouch for damage.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -14,14 +14,15 @@ from pathlib import Path, PurePosixPath
 from ovf import chain
 from ovf.insertion import insert
 from ovf.keys import Signer, pem, sign, subject_of
-from ovf.manifest import LARGEST, Verification, read_manifest
+from ovf.manifest import LARGEST, coverage, differences, read_manifest
 from ovf.package import Package
 from ovf.parcel import parcel, sealed
-from ovf.write import write_archive, write_folder
+from ovf.write import Contents, write_archive, write_folder
 from rehost.errors import RefusedError, UnsupportedInputError
 from rehost.files import read_all
 from rehost.outputs import staged, writing
-from rehost.report import Finding, Severity
+from rehost.progress import SILENT, Progress
+from rehost.report import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ def sign_package(
     now: datetime,
     dest: Path | None = None,
     force: bool = False,
+    progress: Progress = SILENT,
 ) -> Signing:
     """Sign a package where it lies or into ``dest``; a manifest must be there."""
     _refuse_signer(signer, now)
@@ -64,13 +66,15 @@ def sign_package(
     who = subject_of(signer.certificate)
     remarks = tuple(_remarks(package, algorithm))
     if dest is not None and package.archive is None:
-        _copied(package, manifest, signer, algorithm, dest, force=force)
+        contents = _signed_contents(package, manifest, signer, algorithm)
+        write = write_archive if dest.suffix.lower() == ".ova" else write_folder
+        write(contents, dest, force=force, progress=progress)
         return Signing(dest, f"{_stem(package)}.cert", algorithm, who, remarks)
     own = package.certificate_name or str(PurePosixPath(name).with_suffix(".cert"))
     content = signed_text(manifest, name, signer, algorithm)
     path = package.path.parent / own if package.archive is None else dest or package.path
     with staged(path, force=force) as place:
-        _refuse_false(package)
+        _refuse_false(package, progress)
         if package.archive is None:
             with writing(place):
                 place.write_bytes(content)
@@ -80,22 +84,16 @@ def sign_package(
     return Signing(path, own, algorithm, who, remarks)
 
 
-def _copied(
-    package: Package, manifest: bytes, signer: Signer, algorithm: str, dest: Path, *, force: bool
-) -> None:
-    """Copy the files of a descriptor, their digests checked on the way, and sign the copy."""
-    _refuse_unlisted(Verification(package).findings)
+def _signed_contents(package: Package, manifest: bytes, signer: Signer, algorithm: str) -> Contents:
+    """Return what to copy of a descriptor's files; digests are checked when that is written."""
+    _refuse_unlisted(package)
     content = signed_text(manifest, f"{_stem(package)}.mf", signer, algorithm)
     seal = sealed(package, content)
     if seal is None:
         raise UnsupportedInputError(
             "manifest is not of one digest", where=str(package.path), hint="Write it again."
         )
-    contents = replace(parcel(package).contents, seal=seal)
-    if dest.suffix.lower() == ".ova":
-        write_archive(contents, dest, force=force)
-    else:
-        write_folder(contents, dest, force=force)
+    return replace(parcel(package).contents, seal=seal)
 
 
 def _stem(package: Package) -> str:
@@ -114,14 +112,16 @@ def _refuse_signer(signer: Signer, now: datetime) -> None:
         )
 
 
-def _refuse_false(package: Package) -> None:
+def _refuse_false(package: Package, progress: Progress) -> None:
     """Hash every file, and refuse to vouch for a manifest that is wrong or not whole."""
-    with Verification(package) as verification:
-        _refuse_unlisted(verification.finish())
+    _refuse_unlisted(package)
+    for error in differences(package, read_manifest(package), progress=progress):
+        raise error
 
 
-def _refuse_unlisted(findings: Iterable[Finding]) -> None:
-    for finding in findings:
+def _refuse_unlisted(package: Package) -> None:
+    manifest = read_manifest(package)
+    for finding in coverage(package, manifest) if manifest else ():
         if finding.severity is Severity.ERROR:
             raise RefusedError(
                 finding.message,

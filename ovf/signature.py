@@ -100,7 +100,7 @@ def _examined(name: str, signed: _Signed, at: datetime) -> Examination:
     if content is not None:
         for block in file.cms:
             second.append(cms.check(block.content, content, tuple(certificates)))
-            problems = second[-1].problems
+            problems = [*second[-1].problems, *_strangers(second[-1], certificates)]
             findings += [_found("CRT-003", said, file.at(block.line)) for said in problems]
     signer = certificates[0] if certificates else None
     inside = [each for data in second for each in data.certificates]
@@ -110,6 +110,16 @@ def _examined(name: str, signed: _Signed, at: datetime) -> Examination:
     findings += [*_same_digest(signed), *_edited(signed)]
     digests = tuple(digest for data in second for who, digest in data.signers if who == signer)
     return Examination(name, file.algorithm, signer, others, digests, tuple(findings))
+
+
+def _strangers(data: SignedData, certificates: list[x509.Certificate]) -> Iterator[str]:
+    """Tell of a CMS signature that is true, but of none whose certificate the file is of."""
+    from ovf import keys
+
+    whose = [certificate for certificate, _ in data.signers]
+    if whose and certificates and certificates[0] not in whose:
+        names = ", ".join(map(keys.subject_of, whose))
+        yield f"CMS signature is of another signer ({names})"
 
 
 def _loaded(file: CertificateFile) -> tuple[list[x509.Certificate], list[Finding]]:

@@ -19,6 +19,7 @@ from ovf.manifest import Manifest, coverage, differences, read_manifest
 from ovf.package import Package
 from ovf.signature import Examination, examine
 from rehost.errors import InteropError
+from rehost.progress import SILENT, Progress
 from rehost.report import Severity
 
 NOTED = ("CRT-005", "CRT-006")
@@ -63,10 +64,15 @@ class Attestation:
         return not self.problems
 
 
-def verify(package: Package, trusted: list[x509.Certificate], at: datetime) -> Attestation:
+def verify(
+    package: Package,
+    trusted: list[x509.Certificate],
+    at: datetime,
+    progress: Progress = SILENT,
+) -> Attestation:
     """Check digests, signature and certificates, and tell all there is to tell."""
     manifest, unreadable = _manifest(package)
-    false = [*unreadable, *_false_digests(package, manifest)]
+    false = [*unreadable, *_false_digests(package, manifest, progress)]
     examination = examine(package, at)
     wrong = list(_wrong(package, examination))
     unfit = list(_unfit(examination.signer)) if examination and examination.signer else []
@@ -96,13 +102,15 @@ def _manifest(package: Package) -> tuple[Manifest | None, list[str]]:
     return manifest, [f"{package.path}: has no manifest"] if manifest is None else []
 
 
-def _false_digests(package: Package, manifest: Manifest | None) -> Iterator[str]:
+def _false_digests(
+    package: Package, manifest: Manifest | None, progress: Progress
+) -> Iterator[str]:
     if manifest is None:
         return
     for finding in coverage(package, manifest):
         if finding.severity is Severity.ERROR:
             yield f"{finding.location}: {finding.message}"
-    yield from map(str, differences(package, manifest))
+    yield from map(str, differences(package, manifest, progress=progress))
 
 
 def _wrong(package: Package, examination: Examination | None) -> Iterator[str]:

@@ -9,6 +9,7 @@ import click
 
 from rehost.console.output import emit_json, say
 from rehost.errors import UsageError
+from rehost.progress import SILENT
 
 if TYPE_CHECKING:
     from ovf.keys import Signer
@@ -40,8 +41,17 @@ PLACE = click.Path(path_type=Path)
 )
 @click.option("--force", is_flag=True, help="Replace DEST, or what is signed already.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
 def sign(
-    source: Path, dest: Path | None, digest: str, *, force: bool, as_json: bool, **who: Path | None
+    ctx: click.Context,
+    /,
+    source: Path,
+    dest: Path | None,
+    digest: str,
+    *,
+    force: bool,
+    as_json: bool,
+    **who: Path | None,
 ) -> None:
     """Sign the OVF package SOURCE.
 
@@ -54,6 +64,7 @@ def sign(
     from ovf.package import Package
     from ovf.sign import sign_package
 
+    progress = ctx.obj or SILENT
     signed = sign_package(
         Package.open(source),
         _signer(who),
@@ -61,7 +72,9 @@ def sign(
         now=datetime.now(UTC),
         dest=dest,
         force=force,
+        progress=progress,
     )
+    progress.close()
     if as_json:
         emit_json(
             {

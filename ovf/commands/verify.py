@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rehost.console.output import emit_json, say
+from rehost.progress import SILENT
 
 if TYPE_CHECKING:
     from ovf.verify import Attestation, Certificate
@@ -31,7 +32,10 @@ PLACE = click.Path(path_type=Path)
     help="When the certificates have to be valid (UTC), instead of now.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def verify(source: Path, trust: Path | None, at: datetime | None, *, as_json: bool) -> None:
+@click.pass_context
+def verify(
+    ctx: click.Context, source: Path, trust: Path | None, at: datetime | None, *, as_json: bool
+) -> None:
     """Verify the OVF package SOURCE: its digests, its signature, and who signed it.
 
     SOURCE is an .ova, an .ovf or a folder that holds one. Exits with 1 if anything is wrong.
@@ -41,7 +45,9 @@ def verify(source: Path, trust: Path | None, at: datetime | None, *, as_json: bo
     from ovf.verify import verify as attested
 
     when = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-    found = attested(Package.open(source), trusted_certificates(trust), when)
+    progress = ctx.obj or SILENT
+    found = attested(Package.open(source), trusted_certificates(trust), when, progress)
+    progress.close()
     if as_json:
         emit_json({"source": str(source), "verified": found.is_verified, "attestation": found})
     else:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
@@ -30,6 +33,7 @@ from tests.ovf.signing import (
     signer,
 )
 
+SCHEMA = Path(__file__).parents[2] / "schemas" / "ovf-sign.schema.json"
 DISK = bytes(range(256)) * 256
 SIGNED = signed_off({"web.ovf": with_disk().encode(), "disk.vmdk": DISK})
 BY_ROOT = signer("Signer", by=authority())
@@ -288,6 +292,7 @@ def test_json_and_the_note_on_digests(tmp_path: Path) -> None:
     note = "signature is of SHA256, the manifest of SHA1: old importers read one digest for both"
     assert run(source, dest, *identity(tmp_path)).splitlines()[1:] == [f"  note: {note}"]
     told = json.loads(run(source, dest, "--force", "--json", *identity(tmp_path)))
+    jsonschema.validate(told, json.loads(SCHEMA.read_text()))
     assert told == {
         "schema_version": 1,
         "path": str(dest),
@@ -461,3 +466,19 @@ def test_a_test_key_signs_and_is_its_owners_alone(tmp_path: Path, kind: str) -> 
         "Name another output, or pass --force to replace it.",
         6,
     )
+
+
+def test_checking_and_copying_say_how_far_they_are(tmp_path: Path) -> None:
+    source = pack(tmp_path / "x.ova", SIGNED)
+    own = ["--key", str(key_file(tmp_path, BY_ROOT))]
+    own += ["--certificate", str(certificate_file(tmp_path, BY_ROOT))]
+    argv = [sys.executable, "-c", "from rehost.console.main import main; main()"]
+    asked = ["--progress", "json", "ovf", "sign", str(source), str(tmp_path / "y.ova"), *own]
+    done = subprocess.run([*argv, *asked], capture_output=True, text=True, check=True)
+    last = json.loads(done.stderr.splitlines()[-1])
+    size = len(SIGNED["web.ovf"]) + len(DISK)
+    assert (last["phase"], last["done"], last["total"]) == ("checking digests", size, size)
+    asked = ["--progress", "json", "ovf", "verify", str(tmp_path / "y.ova")]
+    done = subprocess.run([*argv, *asked], capture_output=True, text=True, check=False)
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (last["phase"], last["done"], last["total"]) == ("checking digests", size, size)

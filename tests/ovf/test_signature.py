@@ -184,6 +184,9 @@ def test_cms_signatures_that_are_not_true_are_told(tmp_path: Path) -> None:
     block = cms_block(tmp_path, MANIFEST, BY_ROOT)
     bad = {
         "CMS signature is of another manifest": cms_block(tmp_path, MANIFEST + b"!", BY_ROOT),
+        "CMS signature is of another signer (CN=Else)": cms_block(
+            tmp_path, MANIFEST, signer("Else", by=authority())
+        ),
         "CMS signature is not that of CN=Signer": damaged(block.strip() + b"\n", -1),
         "CMS signature cannot be read": pem_block("CMS", b"0\x80"),
         "CMS block is no signature (data)": pem_block(
