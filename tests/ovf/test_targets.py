@@ -120,7 +120,7 @@ def test_a_rule_of_the_standard_counts_where_the_importer_enforces_it() -> None:
     found = prospect(package, target_named("vmware"), descriptor_only=True)
     assert [finding.rule for finding in found.findings] == ["DSK-008"]
     assert found.outcome is Outcome.REFUSES
-    assert found.findings[0].source.startswith("unconfirmed: ")
+    assert found.findings[0].source.endswith("fault OvfMissingAttribute")
     package = Package.open(FIXTURES / "rules" / "ITM-007" / "bad.ovf")
     found = prospect(package, target_named("vmware"), descriptor_only=True)
     assert found.outcome is Outcome.IMPORTS
