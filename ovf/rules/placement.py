@@ -22,17 +22,19 @@ PLACES = {
     "SharedDiskSection": ("Envelope",),
     "PlacementGroupSection": ("Envelope",),
     "EncryptionSection": ("Envelope",),
+    "ResourceAllocationSection": (COLLECTION,),
     "StartupSection": (COLLECTION,),
     "ScaleOutSection": (COLLECTION,),
     "OperatingSystemSection": (SYSTEM,),
     "InstallSection": (SYSTEM,),
     "EnvironmentFilesSection": (SYSTEM,),
+    "AnnotationSection": (SYSTEM, COLLECTION),
     "ProductSection": (SYSTEM, COLLECTION),
     "EulaSection": (SYSTEM, COLLECTION),
     "PlacementSection": (SYSTEM, COLLECTION),
     "BootDeviceSection": (SYSTEM, COLLECTION),
 }
-"""Where sections may stand; VHS-002, RAS-001 and ANN-001 say it of the three others."""
+"""Where sections may stand; VHS-002 says it of the VirtualHardwareSection."""
 SINGLE = frozenset(
     (
         "DiskSection",

@@ -103,3 +103,33 @@ def test_the_rules_judge_every_descriptor_that_can_be_parsed() -> None:
             continue
         judged.update({finding.rule for finding in findings})
     assert len(judged) > 20
+
+
+def test_what_vmware_s_importer_refuses_has_errors() -> None:
+    """But for those whose fault is in a file that is not here, or in a draft's own words."""
+    refused: Counter[bool] = Counter()
+    for path in everything():
+        if "Neg" not in path.parts:
+            continue
+        try:
+            found = validate(Package.open(path), descriptor_only=True)
+        except InteropError:
+            continue
+        errors = {each.rule for each in found if each.severity is Severity.ERROR}
+        refused[bool(errors - {"ENV-002"})] += 1
+    assert refused[True] > 9 * refused[False] > 0
+
+
+def test_environment_documents_are_judged_as_their_schema_does() -> None:
+    documents = sorted([*ROOT.rglob("*ovfenv.xml"), *ROOT.rglob("ovf-env.xml")])
+    judged: Counter[str] = Counter()
+    read = 0
+    for path in documents:
+        try:
+            found = validate(Package.open(path))
+        except InteropError:
+            continue
+        read += 1
+        judged.update(each.rule for each in found if each.severity is Severity.ERROR)
+    assert read >= 10
+    assert set(judged) == {"OEN-005", "OEN-012"}
