@@ -55,16 +55,11 @@ def add() -> None:
 def disk(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -> None:
     """Add the image FILE as a hard disk, or an empty one of --capacity."""
     from ovf.edit.disks import DiskWords, add_disk
+    from ovf.edit.files import local
 
-    words = DiskWords(
-        asked["name"],
-        asked["identifier"],
-        asked["capacity"],
-        asked["uri"],
-        asked["bus"],
-        asked["place"],
-    )
-    edit(ctx, source, asked, lambda draft: add_disk(draft, asked["system"], file, words))
+    words = DiskWords(*(asked[name] for name in ("identifier", "capacity", "uri", "bus", "place")))
+    image = None if file is None else local(file, asked["name"])
+    edit(ctx, source, asked, lambda draft: add_disk(draft, asked["system"], image, words))
 
 
 @add.command("cdrom")
@@ -79,9 +74,11 @@ def disk(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -
 def cdrom(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -> None:
     """Add a CD-ROM drive, with the image FILE in it or empty."""
     from ovf.edit.disks import add_medium
+    from ovf.edit.files import local
 
-    drive = {name: asked[name] for name in ("bus", "place", "name")}
-    edit(ctx, source, asked, lambda draft: add_medium(draft, asked["system"], file, **drive))
+    drive = {name: asked[name] for name in ("bus", "place")}
+    medium = None if file is None else local(file, asked["name"])
+    edit(ctx, source, asked, lambda draft: add_medium(draft, asked["system"], medium, **drive))
 
 
 @add.command("file")

@@ -30,6 +30,7 @@ def inject(ctx: click.Context, /, source: Path, files: tuple[Path, ...], **asked
     from ovf.deployment import Deployment, environment_of
     from ovf.edit.disks import add_medium
     from ovf.medium import ENVIRONMENT_NAME
+    from ovf.write import held
     from rehost.files import LocalFile, read_all
 
     content = {path.name: read_all(LocalFile(path), LARGEST) for path in files}
@@ -41,8 +42,8 @@ def inject(ctx: click.Context, /, source: Path, files: tuple[Path, ...], **asked
             content[ENVIRONMENT_NAME] = environment_of(
                 draft, asked["system"], Deployment()
             ).document
-        image = image_of(content, asked["label"])
-        add_medium(draft, asked["system"], None, name=asked["name"], content=image)
+        image = held(asked["name"], image_of(content, asked["label"]))
+        add_medium(draft, asked["system"], image)
 
     edit(ctx, source, asked, change)
 

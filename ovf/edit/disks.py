@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from lxml import etree
 
 from ovf.cim import ResourceType
 from ovf.edit.controllers import bus_of_first, free_place
 from ovf.edit.draft import Draft
-from ovf.edit.files import add_content, add_file, file_of, free_id, take_out, users_of
+from ovf.edit.files import add_member, file_of, free_id, take_out, users_of
 from ovf.edit.items import Hardware
 from ovf.edit.networks import AROUND
 from ovf.outline import WrittenItem, items
 from ovf.probe import DiskFacts, installed
+from ovf.write import Member
 from rehost.errors import RefusedError, UnsupportedInputError, UsageError
-from rehost.files import File, LocalFile
+from rehost.files import File
 
 VMDK = "http://www.vmware.com/interfaces/specifications/vmdk.html"
 URIS = {
@@ -41,7 +41,6 @@ class DiskWords:
     ``capacity`` is bytes, ``format`` a URI, ``place`` the number of a controller and a place on it.
     """
 
-    name: str | None = None
     identifier: str | None = None
     capacity: int | None = None
     format: str | None = None
@@ -59,17 +58,20 @@ class _Drive:
     backing: str | None
 
 
-def add_disk(draft: Draft, system: str | None, path: Path | None, words: DiskWords) -> str:
-    """Add a hard disk: a file of this computer, or without one an empty disk; return its id."""
+def add_disk(draft: Draft, system: str | None, member: Member | None, words: DiskWords) -> str:
+    """Add a hard disk: an image, or without one an empty disk; return its id."""
     draft.system(system)
-    facts = None if path is None else _facts(path, words)
+    image = member.open() if member else None
+    facts = None if image is None else _facts(image, words)
     capacity = words.capacity if words.capacity is not None else facts and facts.virtual_size
     if not capacity:
         raise UsageError(
-            "it is not known how large the disk is", where=str(path or ""), hint="Say --capacity."
+            "it is not known how large the disk is",
+            where=image.name if image else "",
+            hint="Say --capacity.",
         )
-    uri = words.format or (facts and _uri(facts, path))
-    file = None if path is None else add_file(draft, path, name=words.name)
+    uri = words.format or (facts and _uri(facts, image))
+    file = None if member is None else add_member(draft, member)
     identifier = words.identifier or free_id({each.id for each in draft.envelope.disks}, "vmdisk")
     if draft.envelope.disk(identifier) is not None:
         raise UsageError(f"there is a disk of the id {identifier!r}", where=draft.envelope.label)
@@ -93,20 +95,14 @@ def add_disk(draft: Draft, system: str | None, path: Path | None, words: DiskWor
 def add_medium(
     draft: Draft,
     system: str | None,
-    path: Path | None,
+    member: Member | None,
     *,
-    name: str | None = None,
-    content: bytes | None = None,
     bus: str = "ide",
     place: tuple[int, int] | None = None,
 ) -> str:
-    """Add a CD-ROM drive, empty or with a file or content in it; return its InstanceID."""
+    """Add a CD-ROM drive, empty or with a medium in it; return its InstanceID."""
     draft.system(system)
-    backing = None
-    if content is not None and name is not None:
-        backing = f"ovf:/file/{add_content(draft, name, content)}"
-    elif path is not None:
-        backing = f"ovf:/file/{add_file(draft, path, name=name)}"
+    backing = None if member is None else f"ovf:/file/{add_member(draft, member)}"
     return _add_drive(draft, system, _Drive(ResourceType.CD, bus, place, backing))
 
 
@@ -224,20 +220,20 @@ class _Closed:
         )
 
 
-def _facts(path: Path, words: DiskWords) -> DiskFacts | None:
+def _facts(image: File, words: DiskWords) -> DiskFacts | None:
     probe = installed()
     if probe is None or (words.capacity is not None and words.format is not None):
         return None
-    return probe.look(LocalFile(path), _Closed())
+    return probe.look(image, _Closed())
 
 
-def _uri(facts: DiskFacts, path: Path | None) -> str:
+def _uri(facts: DiskFacts, image: File | None) -> str:
     if facts.format == "vmdk":
         return f"{VMDK}#{facts.variant}" if facts.variant else VMDK
     if facts.format not in URIS:
         raise UnsupportedInputError(
             f"is in a format that packages have no name for ({facts.format})",
-            where=str(path),
+            where=image.name if image else "",
             hint="Convert it first, `rehost disk convert DISK DISK.vmdk`, or say --format URI.",
         )
     return URIS[facts.format]

@@ -12,10 +12,10 @@ from typing import Self
 from lxml import etree
 
 from ovf.envelope import Envelope
-from ovf.package import Package
+from ovf.package import Package, name_of
 from ovf.parcel import Parcel, parcel
 from ovf.splice import Manuscript
-from ovf.write import Member
+from ovf.write import Contents, Member, held
 from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
 from rehost.tracked import local_name, summary
 
@@ -68,7 +68,9 @@ class Draft:
         """Return the package as it is to be written; see ``ovf.parcel``."""
         self.settle()
         if self.package is None:
-            raise ValueError("a draft without a package has no files to gather")
+            files = (self.added[name_of(each)] for each in self.envelope.references)
+            descriptor = held(name or self._file, self.content)
+            return Parcel(Contents(descriptor, tuple(files), algorithm), ())
         return parcel(
             self.package,
             envelope=self.envelope,

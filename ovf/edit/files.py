@@ -17,7 +17,7 @@ from ovf.edit.networks import AROUND
 from ovf.envelope import Reference
 from ovf.outline import items
 from ovf.package import is_remote, name_of
-from ovf.write import Member, held
+from ovf.write import Member
 from rehost.errors import UsageError
 from rehost.files import LocalFile
 from rehost.tracked import local_name
@@ -29,14 +29,12 @@ def add_file(
     draft: Draft, path: Path, *, name: str | None = None, identifier: str | None = None
 ) -> str:
     """Add a file of this computer as the last of References; return its id."""
-    size = LocalFile(path).size
-    member = Member(name or path.name, partial(LocalFile, path))
-    return _add(draft, member, size, identifier)
+    return add_member(draft, local(path, name), identifier)
 
 
-def add_content(draft: Draft, name: str, content: bytes, *, identifier: str | None = None) -> str:
-    """Add a file that is in memory as the last of References; return its id."""
-    return _add(draft, held(name, content), len(content), identifier)
+def local(path: Path, name: str | None = None) -> Member:
+    """Return a file of this computer as a member to be, under its own name or another."""
+    return Member(name or path.name, partial(LocalFile, path))
 
 
 def remove_file(draft: Draft, name: str) -> None:
@@ -117,7 +115,9 @@ def _listed(draft: Draft) -> list[tuple[etree._Element, Reference]]:
     return list(zip(elements, draft.envelope.references, strict=True))
 
 
-def _add(draft: Draft, member: Member, size: int, identifier: str | None) -> str:
+def add_member(draft: Draft, member: Member, identifier: str | None = None) -> str:
+    """Add a file as the last of References; return its id."""
+    size = member.open().size
     _refuse_taken(draft, member.name)
     identifier = identifier or free_id({each.id for each in draft.envelope.references}, "file")
     if draft.envelope.reference(identifier) is not None:

@@ -72,6 +72,7 @@ def add_nic(
     *,
     model: str | None = None,
     mac: str | None = None,
+    connected: bool | None = None,
     configuration: str | None = None,
 ) -> str:
     """Add a network adapter like the last one; return its InstanceID.
@@ -95,7 +96,9 @@ def add_nic(
         {
             "Address": mac,
             "AddressOnParent": str(max(numbers) + 1) if numbers else None,
-            "AutomaticAllocation": said.get("AutomaticAllocation", "true"),
+            "AutomaticAllocation": said.get("AutomaticAllocation", "true")
+            if connected is None
+            else str(connected).lower(),
             "Connection": network,
             "Description": f"Ethernet adapter on '{network}'",
             "ElementName": name,

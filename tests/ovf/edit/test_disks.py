@@ -13,6 +13,7 @@ from ovf.edit.disks import DiskWords
 from ovf.edit.draft import Draft
 from ovf.package import Package
 from ovf.validate import validate
+from ovf.write import held
 from rehost.errors import InteropError, UsageError
 from tests.ovf.builders import manifest, pack, signed_off
 from tests.ovf.edit.appliances import DISK, WEB, after, draft_of
@@ -167,7 +168,7 @@ def test_sizes_that_are_wrong_are_corrected() -> None:
 
 
 def test_a_medium_in_memory() -> None:
-    done = after(lambda draft: disks.add_medium(draft, None, None, name="a.iso", content=b"x"))
+    done = after(lambda draft: disks.add_medium(draft, None, held("a.iso", b"x")))
     assert '+ <ovf:File ovf:id="file2" ovf:href="a.iso" ovf:size="1"/>' in done
     assert "+ <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>" in done
 
@@ -239,7 +240,7 @@ def test_what_makes_no_sense_is_refused_in_these_words(name: str, tmp_path: Path
 def test_an_image_of_several_files_is_refused(tmp_path: Path) -> None:
     flat = stream(raw_disk(tmp_path / "raw"), tmp_path / "flat.vmdk", "monolithicFlat")
     with pytest.raises(InteropError) as caught:
-        disks.add_disk(draft_of(), None, flat, DiskWords())
+        disks.add_disk(draft_of(), None, files.local(flat), DiskWords())
     assert str(caught.value) == f"{flat}: needs another file ('flat-flat.vmdk')"
     assert caught.value.hint == "Make it one file first: `rehost disk convert`."
 
@@ -248,7 +249,7 @@ def test_a_format_without_a_name_is_refused(tmp_path: Path) -> None:
     vdi = tmp_path / "x.vdi"
     subprocess.run(["qemu-img", "create", "-q", "-f", "vdi", vdi, "1M"], check=True)
     with pytest.raises(InteropError) as caught:
-        disks.add_disk(draft_of(), None, vdi, DiskWords())
+        disks.add_disk(draft_of(), None, files.local(vdi), DiskWords())
     assert str(caught.value) == f"{vdi}: is in a format that packages have no name for (vdi)"
     assert caught.value.hint == (
         "Convert it first, `rehost disk convert DISK DISK.vmdk`, or say --format URI."

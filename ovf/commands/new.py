@@ -1,0 +1,104 @@
+"""``rehost ovf new``: a package from options, or from a machine that was inspected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ovf.editing import PATH, algorithm, deliver, digest_option, force_option, tell
+from rehost.console.parameters import SIZE
+from rehost.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ovf.edit.draft import Draft
+
+
+@click.command()
+@click.argument("dest", type=PATH)
+@click.option("--from", "described", type=PATH, metavar="JSON", help="What `inspect --json` says.")
+@click.option("--machine", metavar="NAME", help="Which of its machines, if it has several.")
+@click.option("--name", help="The name of the machine.")
+@click.option(
+    "--ovf-version", type=click.Choice(["1", "2"]), default="1", show_default=True, help="Of OVF."
+)
+@click.option("--cpus", type=int, metavar="N", help="The number of processors.  [default: 1]")
+@click.option("--memory", type=SIZE, metavar="SIZE", help="The memory.  [default: 1G]")
+@click.option(
+    "--disk", "disks", type=PATH, metavar="FILE", multiple=True, help="An image; more than once."
+)
+@click.option(
+    "--empty-disk", "empty", type=SIZE, metavar="SIZE", multiple=True, help="A disk without a file."
+)
+@click.option("--bus", type=click.Choice(["ide", "scsi", "sata", "nvme"]), help="Of the disks.")
+@click.option("--cdrom", type=PATH, metavar="FILE", help="A medium, in a CD-ROM drive.")
+@click.option("--nic", "nics", metavar="NETWORK", multiple=True, help="An adapter; more than once.")
+@click.option("--nic-type", metavar="TYPE", help="The model of the adapters.")
+@click.option("--os", "system_number", type=int, metavar="N", help="The CIM number of the OS.")
+@click.option("--hardware", metavar="FAMILY", multiple=True, help="Such as vmx-13.")
+@click.option("--annotation", metavar="TEXT", help="A description of it.")
+@digest_option
+@force_option
+@click.pass_context
+def new(ctx: click.Context, /, dest: Path, **asked: Any) -> None:
+    """Make the package DEST, an .ova, an .ovf or a folder, of one machine.
+
+    Options add to what the machine of --from has, or replace it. For more, `rehost ovf set` and
+    `rehost ovf add` change what was made.
+    """
+    from ovf.edit.create import created
+
+    if asked["described"] is None:
+        name = asked["name"] or dest.stem
+        draft = created(name, asked["ovf_version"])
+        asked = {**asked, "cpus": asked["cpus"] or 1, "memory": asked["memory"] or 1 << 30}
+    else:
+        draft = _from(asked)
+    _equip(draft, asked)
+    tell(tuple(draft.notes))
+    named = dest.name if dest.suffix.lower() == ".ovf" else None
+    found = draft.parcel(name=named, algorithm=algorithm(asked["digest"]))
+    deliver(ctx, found, dest, force=asked["force"])
+
+
+def _from(asked: dict[str, Any]) -> Draft:
+    from ovf.described import read_described
+    from ovf.edit.create import created
+    from ovf.edit.machines import put_machine
+
+    described = read_described(asked["described"], asked["machine"])
+    draft = created(asked["name"] or described.machine.name, asked["ovf_version"])
+    put_machine(draft, described.machine, described.member)
+    return draft
+
+
+def _equip(draft: Draft, asked: dict[str, Any]) -> None:
+    from ovf.edit import disks, hardware, networks, sections
+    from ovf.edit.files import local
+
+    simple: dict[str, Callable[..., None]] = {
+        "cpus": hardware.set_processors,
+        "memory": hardware.set_memory,
+        "system_number": sections.set_operating_system,
+        "hardware": hardware.set_hardware_type,
+        "annotation": sections.set_annotation,
+    }
+    for option, setter in simple.items():
+        if asked[option] not in {None, ()}:
+            setter(draft, None, asked[option])
+    for path in asked["disks"]:
+        disks.add_disk(draft, None, local(path), disks.DiskWords(bus=asked["bus"]))
+    for size in asked["empty"]:
+        disks.add_disk(draft, None, None, disks.DiskWords(capacity=size, bus=asked["bus"]))
+    if asked["cdrom"] is not None:
+        disks.add_medium(draft, None, local(asked["cdrom"]))
+    for network in asked["nics"]:
+        networks.add_nic(draft, None, network, model=asked["nic_type"])
+    if asked["nic_type"] is not None and not asked["nics"]:
+        raise UsageError("there is no adapter to be of a type", hint="Add one: --nic NETWORK.")
+
+
+COMMAND = new
