@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ovf.vmware import hardware, packaging, sections, structure
+from ovf.vmware import guests, hardware, packaging, sections, structure
 from rehost.report import Severity
 
 EVERYWHERE = (
+    guests.unknown_guest,
     hardware.too_new,
     hardware.parent_is_no_controller,
     hardware.quantity_is_missing,
