@@ -133,10 +133,9 @@ def collections_only_have_orders(package: Package) -> Found:
     """
     envelope = package.envelope
     for item, entity, name in _startups(envelope):
-        if entity is not None and local_name(str(entity.tag)) == COLLECTION:
-            for attribute in OF_SYSTEMS:
-                if envelope.attribute(item, attribute) is not None:
-                    yield envelope.at(item), f"{name}, a collection, has ovf:{attribute}"
+        said = [f"ovf:{each}" for each in OF_SYSTEMS if envelope.attribute(item, each) is not None]
+        if said and entity is not None and local_name(str(entity.tag)) == COLLECTION:
+            yield envelope.at(item), f"{name}, a collection, has {' and '.join(said)}"
 
 
 @rule("RAS-002", clause="9.3", severity=Severity.WARNING, basis=Basis.OWN)

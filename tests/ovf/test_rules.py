@@ -74,6 +74,14 @@ def test_good_fixture_breaks_no_rule_of_descriptors(rule: Rule) -> None:
     assert [one for one in found if one not in remarks] == []
 
 
+@written
+def test_the_schema_does_not_tell_again_what_a_rule_tells(rule: Rule) -> None:
+    [schema] = [each for each in all_rules() if each.id == "ENV-007"]
+    package = Package.open(RULES / rule.id / "bad.ovf")
+    told = {finding.location for finding in rule.findings(package) if rule is not schema}
+    assert [each for each in schema.findings(package) if each.location in told] == []
+
+
 def certified(content: bytes) -> Callable[[Path], Path]:
     return ova(web__cert=content)
 
