@@ -13,6 +13,7 @@ from rehost.judgement import Judged, Judgement
 from rehost.report import Finding, Location, Severity
 from rehost.selection import Selection
 from tests.fuzz.attempts import Attempt
+from tests.ovf.media import medium
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "ovf" / "rules"
 REMARK = b"<!-- rehost: ignore DSK, ITM-001 why -->"
@@ -20,13 +21,37 @@ TARGETS = tuple(next(profile.targets()) for profile in profiles())
 
 
 def descriptor_seeds() -> list[bytes]:
-    """Return descriptors that break rules, in several encodings, and one that accepts that."""
-    seeds = [
-        (FIXTURES / rule / "bad.ovf").read_bytes() for rule in ("ITM-001", "DSK-004", "CNT-003")
-    ]
+    """Return descriptors that break rules, in several encodings, and one that accepts that.
+
+    Two are none: an environment document, and an envelope in an unknown namespace.
+    """
+    broken = ("ITM-001", "DSK-004", "CNT-003", "I18-001", "ENV-002")
+    seeds = [(FIXTURES / rule / "bad.ovf").read_bytes() for rule in broken]
+    seeds.append((FIXTURES / "OEN-004" / "bad.xml").read_bytes())
     plain = seeds[0].decode()
     remarked = seeds[0].replace(b"?>", b"?>" + REMARK).replace(b"<Disk ", REMARK + b"<Disk ")
     return [*seeds, remarked, plain.replace("UTF-8", "UTF-16").encode("utf-16")]
+
+
+def media(folder: Path) -> list[bytes]:
+    """Return images with an environment document on them, its name spelled in three ways."""
+    document = (FIXTURES / "OEN-001" / "good.xml").read_bytes()
+    spellings: tuple[dict[str, object], ...] = ({}, {"joliet": 3}, {"rock_ridge": "1.09"})
+    return [
+        medium(folder / "seed.iso", {"ovf-env.xml": document}, **names).read_bytes()
+        for names in spellings
+    ]
+
+
+def judge_medium(folder: Path) -> Attempt:
+    """Return an attempt at an image: find the environment document on it and judge that."""
+
+    def attempt(content: bytes) -> None:
+        path = folder / "env.iso"
+        path.write_bytes(content)
+        Judge(Selection()).judge(path)
+
+    return attempt
 
 
 def judge(folder: Path) -> Attempt:

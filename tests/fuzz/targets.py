@@ -362,6 +362,11 @@ def descriptor(folder: Path) -> Ready:
     return Ready(packages.descriptor_seeds(), packages.judge(folder))
 
 
+def medium(folder: Path) -> Ready:
+    """An ISO 9660 image with an environment document on it."""
+    return Ready(packages.media(folder), packages.judge_medium(folder))
+
+
 def baseline(folder: Path) -> Ready:
     """A baseline of findings."""
     return Ready([packages.baseline_seed()], packages.baseline(folder))
@@ -399,7 +404,7 @@ TARGETS: dict[str, Target] = {
     for target in (
         *(qcow, qcow2, qed, vmdk, vmdk_extent, vmdk_descriptor, vhd, vhdx, vdi),
         *(parallels, parallels_descriptor, xva, bochs, cloop, dmg, dmg_table, luks),
-        *(any_format, manifest, tar, journal, descriptor, baseline),
+        *(any_format, manifest, tar, journal, descriptor, medium, baseline),
         *(machines, package_manifest, certificate, certificate_encoded, units),
     )
 }
