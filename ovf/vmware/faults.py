@@ -38,11 +38,28 @@ FILES = (
     *("REF-011",),
 )
 """What needs the files, and follows from what the importer reads."""
+STREAMED = f"{Sure.UNCONFIRMED.value}: the importer reads a disk while it arrives, as a stream"
+DISKS = {
+    "DSK-012": (Severity.ERROR, STREAMED),
+    "DSK-014": (
+        Severity.WARNING,
+        f"{Sure.ISSUE.value}: github.com/home-assistant/operating-system/issues/2121, "
+        "coreos/coreos-assembler/pull/1156; the cause is unconfirmed",
+    ),
+    "DSK-020": (Severity.ERROR, STREAMED),
+    "DSK-025": (
+        Severity.ERROR,
+        f"{Sure.ISSUE.value}: ESXi says 'Not a supported disk format (sparse VMDK version too "
+        "old)' to what QEMU 2.1 to 2.5 wrote",
+    ),
+}
+"""What is in the disks: how much it matters, and where that is known from."""
 
 ENFORCED = MappingProxyType(
     dict.fromkeys((*(rule for rules in DOCUMENTED.values() for rule in rules),), Severity.ERROR)
     | dict.fromkeys((*SEEN, *FILES), Severity.ERROR)
     | dict.fromkeys((rule for rules in IGNORED.values() for rule in rules), Severity.WARNING)
+    | {rule: severity for rule, (severity, _) in DISKS.items()}
 )
 SOURCES = MappingProxyType(
     {
@@ -50,6 +67,7 @@ SOURCES = MappingProxyType(
         for fault, rules in (*DOCUMENTED.items(), *IGNORED.items())
         for rule in rules
     }
+    | {rule: source for rule, (_, source) in DISKS.items()}
 )
 SOURCE = (
     f"{Sure.UNCONFIRMED.value}: what ovftool refuses among VMware's own test descriptors "

@@ -14,10 +14,12 @@ from ovf.format_uris import declared_format
 from ovf.package import Package
 from ovf.probe import DiskFacts, Flaw, StreamFacts
 from ovf.rule import Needs, all_rules
+from ovf.targets import Outcome, prospect, target_named
 from ovf.validate import validate
-from rehost.report import Finding
+from rehost.report import Finding, Severity
 from tests.ovf.builders import STREAM, beside, pack
 from tests.ovf.disk_cases import (
+    DISK_CASES,
     IS_CUT,
     POPULATED,
     QCOW2,
@@ -167,3 +169,28 @@ def test_any_bytes_give_findings(name: str, seed: int, tmp_path: Path) -> None:
     path.write_bytes(content)
     for finding in judged(Package.open(path)):
         assert finding.message.isprintable()
+
+
+def test_bytes_behind_a_streams_end_are_a_warning_for_vmware(tmp_path: Path) -> None:
+    build, _ = DISK_CASES["DSK-014"][0]
+    package = Package.open(build(tmp_path))
+    package.probe = PROBE
+    found = [
+        (finding.rule, finding.severity, finding.target, finding.source)
+        for finding in prospect(package, target_named("vmware-esxi-7.0")).findings
+        if finding.rule.startswith("DSK")
+    ]
+    source = (
+        "issue: github.com/home-assistant/operating-system/issues/2121, "
+        "coreos/coreos-assembler/pull/1156; the cause is unconfirmed"
+    )
+    assert found == [("DSK-014", Severity.WARNING, "vmware-esxi-7.0", source)]
+    assert prospect(package, target_named("virtualbox")).outcome is not Outcome.REFUSES
+
+
+def test_a_damaged_disk_is_refused_by_vmware(tmp_path: Path) -> None:
+    package = beside(tmp_path, web().decode(), {"disk.vmdk": cut_short()})
+    package.probe = PROBE
+    found = prospect(package, target_named("vmware-esxi-7.0"))
+    assert found.outcome is Outcome.REFUSES
+    assert "DSK-020" in {finding.rule for finding in found.findings}
