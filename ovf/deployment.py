@@ -7,14 +7,13 @@ collection around it, as far as it does not override them; and of each sibling, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lxml import etree
 
 from ovf.edit.draft import Draft
-from ovf.envelope import Envelope
+from ovf.envelope import PROPERTY_MACRO, Envelope
 from ovf.environment import NAMESPACE
 from ovf.properties import Product, Property, is_collection, products
 from ovf.values import check_value
@@ -23,7 +22,6 @@ from rehost.tracked import summary
 
 ROOT = f'<Environment xmlns="{NAMESPACE}" xmlns:oe="{NAMESPACE}"/>'
 MOST_PROPERTIES = 200_000
-MACRO = re.compile(r"\$\{([^{}]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +112,24 @@ class _Views:
                 )
 
     def _own(self, element: etree._Element) -> dict[str, str]:
-        """Return the values of an entity's own properties, its collection's put in for macros."""
+        """Return the values of an entity's own properties, macros resolved."""
+        return {key: value for key, _, value in self._values(element)}
+
+    def _values(self, element: etree._Element) -> list[tuple[str, str, str]]:
+        """Return an entity's properties: key in the environment, key as written, value."""
         parent = element.getparent()
-        around = self._own(parent) if parent is not None and is_collection(parent) else {}
-        found: dict[str, str] = {}
+        around: dict[str, str] = {}
+        if parent is not None and is_collection(parent):
+            listed = self._values(parent)
+            around = {plain: value for _, plain, value in listed}
+            around |= {key: value for key, _, value in listed}
+        found = []
         for product in self._of.get(element, []):
             for entry in product.properties:
                 key = product.exposed(entry)
                 self._known.append(key)
-                found[key] = self._resolved(self._value(key, entry), around, entry)
+                value = self._resolved(self._value(key, entry), around, entry)
+                found.append((key, entry.key, value))
         return found
 
     def _value(self, key: str, entry: Property) -> str:
@@ -150,15 +157,16 @@ class _Views:
         return value
 
     def _resolved(self, value: str, around: Mapping[str, str], entry: Property) -> str:
-        def put_in(found: re.Match[str]) -> str:
-            if found[1] not in around:
-                raise UsageError(
-                    f"no property around it gives ${{{summary(found[1])}}} a value",
-                    where=str(entry.at),
-                )
-            return around[found[1]]
-
-        return MACRO.sub(put_in, value)
+        """Return a value; one that is a macro as a whole stands for a property around it."""
+        found = PROPERTY_MACRO.fullmatch(value)
+        if found is None:
+            return value
+        if found[1] not in around:
+            raise UsageError(
+                f"no property around it gives ${{{summary(found[1])}}} a value",
+                where=str(entry.at),
+            )
+        return around[found[1]]
 
 
 def _siblings(envelope: Envelope, element: etree._Element) -> Iterator[etree._Element]:

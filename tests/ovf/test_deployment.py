@@ -46,13 +46,14 @@ PLATFORM = """\
 TWO_LEVELS = f"""<Envelope {NAMESPACES}>
 <VirtualSystemCollection ovf:id="all">
 <Info/>
-<ProductSection><Info/>
+<ProductSection ovf:class="net"><Info/>
 <Property ovf:key="domain" ovf:type="string" ovf:value="example.com"/>
 <Property ovf:key="tier" ovf:type="string" ovf:value="gold"/></ProductSection>
 <VirtualSystem ovf:id="web"><Info/>
 <ProductSection><Info/>
-<Property ovf:key="host" ovf:type="string" ovf:value="web.${{domain}}"/>
-<Property ovf:key="tier" ovf:type="string" ovf:value="silver"/></ProductSection></VirtualSystem>
+<Property ovf:key="host" ovf:type="string" ovf:value="${{domain}}"/>
+<Property ovf:key="tier" ovf:type="string" ovf:value="${{TIER}} at $HOME"/>
+</ProductSection></VirtualSystem>
 <VirtualSystem ovf:id="db"><Info/>
 <ProductSection ovf:class="c"><Info/>
 <Property ovf:key="size" ovf:type="uint8" ovf:value="1" ovf:userConfigurable="true">
@@ -107,6 +108,14 @@ def test_what_has_no_value_is_told(tmp_path: Path) -> None:
     assert valid((tmp_path / "env.xml").read_bytes())
 
 
+def test_own_properties_overrule_those_of_the_collection() -> None:
+    text = TWO_LEVELS.replace('ovf:class="net"', "")
+    made = environment_of(draft_of(text), "web", Deployment()).document.decode()
+    own = made[: made.index("<Entity")]
+    assert own.count('oe:key="tier"') == 1
+    assert 'oe:value="gold"' not in own
+
+
 def test_a_system_sees_its_collection_s_properties_and_its_siblings() -> None:
     made = environment_of(draft_of(TWO_LEVELS), "web", Deployment(configuration="large"))
     text = made.document.decode()
@@ -114,15 +123,16 @@ def test_a_system_sees_its_collection_s_properties_and_its_siblings() -> None:
         text[text.index("  <PropertySection>") :]
         == """\
   <PropertySection>
-    <Property oe:key="host" oe:value="web.example.com"/>
-    <Property oe:key="tier" oe:value="silver"/>
-    <Property oe:key="domain" oe:value="example.com"/>
+    <Property oe:key="host" oe:value="example.com"/>
+    <Property oe:key="tier" oe:value="${TIER} at $HOME"/>
+    <Property oe:key="net.domain" oe:value="example.com"/>
+    <Property oe:key="net.tier" oe:value="gold"/>
   </PropertySection>
   <Entity oe:id="db">
     <PropertySection>
       <Property oe:key="c.size" oe:value="9"/>
-      <Property oe:key="domain" oe:value="example.com"/>
-      <Property oe:key="tier" oe:value="gold"/>
+      <Property oe:key="net.domain" oe:value="example.com"/>
+      <Property oe:key="net.tier" oe:value="gold"/>
     </PropertySection>
   </Entity>
 </Environment>
@@ -148,7 +158,7 @@ REFUSED: dict[str, tuple[str, dict[str, str], str, str, int]] = {
         TWO_LEVELS,
         {"colour": "red"},
         "web.ovf: has no property 'colour'",
-        "There are domain, tier, host, c.size.",
+        "There are net.domain, net.tier, host, tier, c.size.",
         2,
     ),
     "not for users": (
