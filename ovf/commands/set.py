@@ -41,6 +41,14 @@ LIST = "; more than once, for one after the other"
     multiple=True,
     help="Rename a network and all that connects to it.",
 )
+@click.option(
+    "--network-description",
+    "descriptions",
+    metavar="NAME=TEXT",
+    type=PAIR,
+    multiple=True,
+    help="What a network is for.",
+)
 @click.option("--serial-ports", type=int, metavar="N", help="The number of serial ports.")
 @click.option("--serial-connection", metavar="TEXT", multiple=True, help=f"Where they lead{LIST}.")
 @click.option("--ide-type", metavar="TYPE", help="The model of the IDE controllers.")
@@ -53,6 +61,14 @@ LIST = "; more than once, for one after the other"
     type=PAIR,
     multiple=True,
     help="How large an empty disk is.",
+)
+@click.option(
+    "--file",
+    "replaced",
+    metavar="ID=FILE",
+    type=PAIR,
+    multiple=True,
+    help="Put FILE in the place of a file, by its id or name; a disk gets its size and format.",
 )
 @click.option("--hardware", metavar="FAMILY", multiple=True, help="Such as vmx-13; several add up.")
 @click.option("--os", "system_number", type=int, metavar="N", help="The CIM number of the OS.")

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from lxml import etree
 
 from ovf.cim import ResourceType
 from ovf.edit.controllers import bus_of_first, free_place
 from ovf.edit.draft import Draft
-from ovf.edit.files import add_member, file_of, free_id, take_out, users_of
+from ovf.edit.files import (
+    add_member,
+    file_of,
+    free_id,
+    local,
+    replace_file,
+    take_out,
+    users_of,
+)
 from ovf.edit.items import Hardware
 from ovf.edit.networks import AROUND
 from ovf.outline import WrittenItem, items
@@ -142,6 +151,29 @@ def remove_item(draft: Draft, system: str | None, name: str) -> None:
                 hint="Remove that first.",
             )
     hardware.remove(found)
+    draft.settle()
+
+
+def replace_image(draft: Draft, name: str, path: Path) -> None:
+    """Put another file in the place of one; a disk in it gets the size and format of the new."""
+    facts: dict[str, DiskFacts] = {}
+    _, reference = file_of(draft, name)
+    uses = [
+        disk for disk in draft.envelope.disks if disk.file_ref and disk.file_ref == reference.id
+    ]
+    for disk in uses:
+        found = _facts(local(path).open(), DiskWords())
+        if found is not None and disk.id is not None:
+            facts[disk.id] = found
+    replace_file(draft, name, path)
+    for identifier, found in facts.items():
+        element = _disk(draft, identifier)
+        draft.set(element, "format", _uri(found, local(path).open()))
+        if found.virtual_size:
+            draft.set(element, "capacity", str(found.virtual_size))
+            draft.set(element, "capacityAllocationUnits", "byte")
+        populated = found.populated or None
+        draft.set(element, "populatedSize", str(populated) if populated else None)
     draft.settle()
 
 

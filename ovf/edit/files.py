@@ -51,6 +51,20 @@ def remove_file(draft: Draft, name: str) -> None:
     draft.settle()
 
 
+def replace_file(draft: Draft, name: str, path: Path) -> Reference:
+    """Put another file in the place of one, under its name; return what it was."""
+    element, reference = file_of(draft, name)
+    member = local(path, name_of(reference))
+    for attribute in ("chunkSize", "compression"):
+        draft.set(element, attribute, None)
+    draft.set(element, "size", str(member.open().size))
+    if draft.package is not None and not is_remote(reference):
+        draft.removed |= set(draft.package.stored_names(reference)) - {member.name}
+    draft.added[member.name] = member
+    draft.settle()
+    return reference
+
+
 def file_of(draft: Draft, name: str) -> tuple[etree._Element, Reference]:
     """Return the File of an id or, failing that, of a name."""
     listed = _listed(draft)

@@ -51,6 +51,12 @@ def rename_network(draft: Draft, old: str, new: str) -> None:
     draft.settle()
 
 
+def describe_network(draft: Draft, name: str, text: str) -> None:
+    """Say what a network is for."""
+    draft.child(_network(draft, name), "Description", text, ("Description",))
+    draft.settle()
+
+
 def remove_network(draft: Draft, name: str) -> None:
     """Remove a network that nothing connects to."""
     element = _network(draft, name)

@@ -103,14 +103,6 @@ def remove_property(draft: Draft, system: str | None, key: str) -> None:
     draft.settle()
 
 
-def set_transport(draft: Draft, system: str | None, transports: str) -> None:
-    """Say how the environment reaches the guest: ``iso``, ``com.vmware.guestInfo``."""
-    element = draft.system(system)
-    for section in draft.envelope.children(element, "VirtualHardwareSection"):
-        draft.set(section, "transport", transports or None)
-    draft.settle()
-
-
 def _section(
     draft: Draft, content: etree._Element, product_class: str | None
 ) -> etree._Element | None:

@@ -9,8 +9,9 @@ from typing import Any
 from ovf.cim import ResourceType
 from ovf.edit import hardware, networks, options, ports, products, sections
 from ovf.edit.controllers import set_controller_type
-from ovf.edit.disks import set_capacity
+from ovf.edit.disks import replace_image, set_capacity
 from ovf.edit.draft import Draft
+from ovf.edit.transport import set_transport
 from ovf.parse import decoded
 from rehost.console.parameters import SIZE
 from rehost.errors import UsageError
@@ -84,6 +85,10 @@ def _changes(asked: dict[str, Any]) -> Iterator[Change]:
     """Yield the changes asked for; what others refer to comes first."""
     for old, new in asked["networks"]:
         yield _around(networks.rename_network, old, new)
+    for name, text in asked["descriptions"]:
+        yield _around(networks.describe_network, name, text)
+    for name, path in asked["replaced"]:
+        yield _around(replace_image, name, Path(path))
     yield from _of_hardware(asked)
     yield from _of_products(asked)
     if asked["eula"] is not None:
@@ -122,7 +127,7 @@ def _of_products(asked: dict[str, Any]) -> Iterator[Change]:
     for key, value in listed:
         yield _inside(products.set_property, key, products.PropertyWords(value=value))
     if asked["transport"]:
-        yield _inside(products.set_transport, " ".join(asked["transport"]))
+        yield _inside(set_transport, asked["transport"])
 
 
 def _inside(setter: Callable[..., None], *said: Any) -> Change:

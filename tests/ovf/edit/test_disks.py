@@ -16,7 +16,7 @@ from ovf.validate import validate
 from ovf.write import held
 from rehost.errors import InteropError, UsageError
 from tests.ovf.builders import manifest, pack, signed_off
-from tests.ovf.edit.appliances import DISK, WEB, after, draft_of
+from tests.ovf.edit.appliances import DISK, WEB, after, difference, draft_of
 from tests.support.images import MIB
 from tests.support.packages import Said, raw_disk, rehost, stream
 
@@ -94,6 +94,27 @@ def test_a_drive_s_place_and_a_disk_s_file_are_chosen(
     assert new_findings(source, two) == set()
     converted = rehost("inspect", two)
     assert (converted.code, converted.err) == (0, "")
+
+
+def test_a_disk_is_replaced_in_its_place(tmp_path: Path, source: Path, image: Path) -> None:
+    done = rehost("ovf", "set", source, "--file", f"file1={image}", "-o", tmp_path / "x.ova")
+    assert seen(done, tmp_path) == (0, "wrote x.ova\n", "")
+    assert listing(tmp_path / "x.ova") == ["web.ovf", "web.mf", "disk.vmdk"]
+    package = Package.open(tmp_path / "x.ova")
+    assert package.member("disk.vmdk").pread(0, 1 << 30) == image.read_bytes()
+    assert package.envelope.capacity(package.envelope.disks[0]) == 8 * MIB
+    changed = difference(WEB, package.descriptor.content.decode())
+    assert changed.count("\n- ") + changed.startswith("- ") == 2
+    assert new_findings(source, tmp_path / "x.ova") == set()
+
+
+def test_chunks_give_way_to_one_file(tmp_path: Path, image: Path) -> None:
+    text = WEB.replace("ovf:size=", 'ovf:chunkSize="32768" ovf:size=')
+    chunks = {"disk.vmdk.000000000": DISK[:32768], "disk.vmdk.000000001": DISK[32768:]}
+    source = pack(tmp_path / "web.ova", {"web.ovf": text.encode(), **chunks})
+    done = rehost("ovf", "set", source, "--file", f"disk.vmdk={image}", "--in-place")
+    assert seen(done, tmp_path) == (0, "wrote web.ova\n", "")
+    assert listing(source) == ["web.ovf", "web.mf", "disk.vmdk"]
 
 
 def test_an_empty_disk_and_its_size(tmp_path: Path, source: Path) -> None:

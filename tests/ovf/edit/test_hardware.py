@@ -154,6 +154,13 @@ def test_a_network_is_renamed_wherever_it_is_named() -> None:
     )
 
 
+def test_a_network_is_described() -> None:
+    assert after(lambda draft: networks.describe_network(draft, "VM Network", "Outside")) == (
+        "- <ovf:Description>The VM Network network</ovf:Description>\n"
+        "+ <ovf:Description>Outside</ovf:Description>"
+    )
+
+
 def test_serial_ports_and_where_they_lead() -> None:
     draft = draft_of()
     ports.set_serial_ports(draft, None, 2)

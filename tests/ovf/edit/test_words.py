@@ -9,6 +9,7 @@ import pytest
 from ovf.edit import options, products, sections
 from ovf.edit.draft import Draft
 from ovf.edit.products import PropertyWords
+from ovf.edit.transport import set_transport
 from ovf.values import check_value
 from rehost.errors import InteropError, UnsupportedInputError, UsageError
 from tests.ovf.edit.appliances import WEB, after, draft_of
@@ -105,9 +106,9 @@ CHANGES: dict[str, tuple[Callable[[Draft], object], str]] = {
         '- <ovf:Property ovf:key="port" ovf:type="uint16" ovf:value="80"/>',
     ),
     "a transport": (
-        lambda draft: products.set_transport(draft, None, "iso"),
+        lambda draft: set_transport(draft, None, ["com.vmware.guestInfo", "urn:us"]),
         '- <ovf:VirtualHardwareSection ovf:transport="com.vmware.guestInfo">\n'
-        '+ <ovf:VirtualHardwareSection ovf:transport="iso">',
+        '+ <ovf:VirtualHardwareSection ovf:transport="com.vmware.guestInfo urn:us">',
     ),
     "a configuration": (
         lambda draft: options.add_configuration(draft, "huge", "Huge", "For all", default=True),
@@ -138,6 +139,15 @@ def test_a_system_type_that_is_left_behind_is_told() -> None:
     draft = draft_of()
     sections.set_operating_system(draft, None, 94)
     assert draft.notes == ["web.ovf:47: vmw:osType still says debian10_64Guest"]
+
+
+def test_an_environment_on_a_medium_gets_a_drive() -> None:
+    draft = draft_of()
+    for _ in range(2):
+        set_transport(draft, None, ["iso"])
+    said = draft.content.decode()
+    assert said.count("<rasd:ResourceType>15<") == 1
+    assert "<rasd:AutomaticAllocation>false</rasd:AutomaticAllocation>" in said
 
 
 def test_a_text_that_was_translated_is_no_longer() -> None:
