@@ -54,10 +54,22 @@ def test_no_two_importers_have_one_name() -> None:
     assert len({name.lower() for name in names}) == len(names) == len(all_targets())
 
 
+NO_OVF = {"hyperv": ["HPV-002", "HPV-001"], "azure": ["AZU-002", "AZU-001"]}
+"""What imports no OVF at all."""
+
+
 @pytest.mark.parametrize("name", all_targets())
 def test_every_target_takes_a_plain_machine(name: str) -> None:
-    found = prospect(Package.open(GOOD), all_targets()[name], descriptor_only=True)
-    assert (found.outcome, found.findings) == (Outcome.IMPORTS, ())
+    target = all_targets()[name]
+    found = prospect(Package.open(GOOD), target, descriptor_only=True)
+    rules = [finding.rule for finding in found.findings]
+    match target.profile.name:
+        case "hyperv" | "azure" as without:
+            assert (found.outcome, rules) == (Outcome.REFUSES, NO_OVF[without][::-1])
+        case "openstack":
+            assert (found.outcome, rules) == (Outcome.CHANGES, ["OSK-005"])
+        case _:
+            assert (found.outcome, rules) == (Outcome.IMPORTS, [])
 
 
 def test_the_command_says_what_each_importer_will_do() -> None:
@@ -66,14 +78,14 @@ def test_the_command_says_what_each_importer_will_do() -> None:
     assert shown.exit_code == 1
     assert shown.stdout.replace(str(VIRTUALBOX), "x.ovf") == (
         "x.ovf\n"
-        "  33:9: warning: hardware is of another family ('virtualbox-2.2') [VMW-001, vmware]\n"
+        "  32:9: warning: hardware is of another family ('virtualbox-2.2') [VMW-001, vmware]\n"
         "      <vssd:VirtualSystemType>virtualbox-2.2</vssd:VirtualSystemType>\n"
         "      ^^^^^^^^^^^^^^^^^^^^^^^\n"
         "      it says: Unsupported hardware family 'virtualbox-2.2'.\n"
         "      hint: Write vmx-13, or the lowest version of the hosts it is for, into"
         " vssd:VirtualSystemType.\n"
         "      known from issue: github.com/owncloud-archive/vm/issues/53, dradispro-tracker #297\n"
-        "  33:9: error: hardware is of another family ('virtualbox-2.2') [VMW-001, esxi-8.0]\n"
+        "  32:9: error: hardware is of another family ('virtualbox-2.2') [VMW-001, esxi-8.0]\n"
         "      <vssd:VirtualSystemType>virtualbox-2.2</vssd:VirtualSystemType>\n"
         "      ^^^^^^^^^^^^^^^^^^^^^^^\n"
         "      it says: Unsupported hardware family 'virtualbox-2.2'.\n"
