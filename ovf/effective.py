@@ -48,7 +48,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """A section in one configuration, or in several that make the same of it.
+    """A section in one configuration, or in several that make the same of it: the first of them.
 
     ``devices`` without an InstanceID are not combined, and not among those ``by_instance``.
     """
@@ -103,17 +103,17 @@ def _configurations(envelope: Envelope) -> tuple[tuple[etree._Element, str], ...
 
 
 def _effective(envelope: Envelope) -> tuple[tuple[Effective, ...], ...]:
-    known = tuple(dict.fromkeys(name for _, name in configurations(envelope)))
+    known = {name: place for place, (_, name) in enumerate(configurations(envelope))}
     return tuple(
         tuple(_chosen(section, names) for names in _alternatives(section, known))
         for section in item_sections(envelope)
     )
 
 
-def _alternatives(section: ItemSection, known: tuple[str, ...]) -> list[tuple[str, ...]]:
+def _alternatives(section: ItemSection, known: dict[str, int]) -> list[tuple[str, ...]]:
     named = frozenset[str]().union(*(item.configurations for item in section.items))
-    different = [(name,) for name in known if name in named]
-    others = tuple(name for name in known if name not in named)
+    different = [(name,) for name in sorted(named & known.keys(), key=known.__getitem__)]
+    others = tuple(islice((name for name in known if name not in named), MOST_NAMED + 1))
     most = max(1, min(MOST_CONFIGURATIONS, MOST_ITEMS // max(1, len(section.items))))
     return [*([others] if others or not different else []), *different][:most]
 

@@ -91,15 +91,16 @@ def boot_sources_exist(package: Package) -> Found:
     Fix: write the InstanceID of the disk, drive or adapter.
     """
     envelope = package.envelope
+    known: dict[object, frozenset[str]] = {}
     for section in _sections(package, "BootDeviceSection"):
         owner = section.getparent()
         if owner is None:
             continue
-        known = {
-            (item.findtext("{*}InstanceID") or "").strip()
-            for item in owner.iter(*(f"{{{envelope.namespace}}}{name}" for name in ITEMS))
-        }
+        if owner not in known:
+            items = owner.iter(*(f"{{{envelope.namespace}}}{name}" for name in ITEMS))
+            numbers = ((item.findtext("{*}InstanceID") or "").strip() for item in items)
+            known[owner] = frozenset(numbers)
         for source in section.iter(SOURCE):
             name = (source.findtext("{*}InstanceID") or "").strip()
-            if name and name not in known:
+            if name and name not in known[owner]:
                 yield envelope.at(source), f"no item has the InstanceID {summary(name)!r}"

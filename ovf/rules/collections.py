@@ -169,11 +169,14 @@ def scales_are_ordered(package: Package) -> Found:
     Fix: correct the id, or the numbers.
     """
     envelope = package.envelope
+    members: dict[object, dict[str, etree._Element]] = {}
     for section in envelope.root.iter(f"{{{envelope.namespace}}}ScaleOutSection"):
         name, parent = envelope.attribute(section, "id"), section.getparent()
+        if parent is not None and parent not in members:
+            members[parent] = _members(envelope, parent)
         if not name:
             yield envelope.at(section), "ScaleOutSection has no ovf:id"
-        elif parent is not None and name not in _members(envelope, parent):
+        elif name not in members.get(parent, {}):
             yield envelope.at(section), f"ScaleOutSection is of nothing here ({summary(name)!r})"
         if envelope.first(section, "InstanceCount") is None:
             yield envelope.at(section), "ScaleOutSection has no InstanceCount"

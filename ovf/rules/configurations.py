@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lxml import etree
+
 from ovf.effective import Effective, configurations, in_each
+from ovf.envelope import Envelope
 from ovf.outline import every_item
 from ovf.package import Package
 from ovf.rule import Basis, rule
@@ -27,13 +30,22 @@ def known_configurations(package: Package) -> Found:
     """
     envelope = package.envelope
     known = {name for _, name in configurations(envelope)}
-    elements = [item.element for item in every_item(envelope)]
-    for name in REFERRING:
-        elements += envelope.root.iter(f"{{{envelope.namespace}}}{name}")
-    for element in elements:
-        for name in (envelope.attribute(element, "configuration") or "").split():
+    for element in _referring(package):
+        for name in _names(element, envelope):
             if name not in known:
                 yield envelope.at(element), f"no Configuration has the id {summary(name)!r}"
+
+
+def _referring(package: Package) -> Iterator[etree._Element]:
+    """Yield the elements that may name configurations."""
+    envelope = package.envelope
+    yield from (item.element for item in every_item(envelope))
+    for name in REFERRING:
+        yield from envelope.root.iter(f"{{{envelope.namespace}}}{name}")
+
+
+def _names(element: etree._Element, envelope: Envelope) -> list[str]:
+    return (envelope.attribute(element, "configuration") or "").split()
 
 
 @rule("CFG-002", clause="9.8")
@@ -56,6 +68,22 @@ def _types(machine: Effective) -> Found:
             if None not in {part.kind, first.kind} and part.kind != first.kind:
                 said = f"{part.label} has ResourceType {part.kind}"
                 yield part.at, f"{said}, InstanceID {summary(part.instance or '')} has {first.kind}"
+
+
+@rule("CFG-003", clause="9.8", severity=Severity.INFO, basis=Basis.OWN)
+def configurations_differ(package: Package) -> Found:
+    """Every Configuration but one changes something: an item, a value or a number of instances.
+
+    What nothing refers to makes the same machines as the default, so there is nothing to choose.
+
+    Fix: leave the Configuration out, or refer to it by ovf:configuration.
+    """
+    envelope = package.envelope
+    named = {name for element in _referring(package) for name in _names(element, envelope)}
+    same = [(option, name) for option, name in configurations(envelope) if name not in named]
+    for option, name in same[1:]:
+        first = summary(same[0][1])
+        yield envelope.at(option), f"Configuration {summary(name)!r} is the same as {first!r}"
 
 
 @rule("CFG-004", clause="9.8", severity=Severity.WARNING, basis=Basis.OWN)

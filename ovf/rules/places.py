@@ -35,6 +35,7 @@ def parents_exist(package: Package) -> Found:
 
 
 def _parents(machine: Effective) -> Found:
+    circular = _circular(machine)
     for device in machine.devices:
         parent = device.said.get("Parent")
         if parent is None:
@@ -43,20 +44,25 @@ def _parents(machine: Effective) -> Found:
         above = machine.by_instance.get(parent)
         if above is None:
             yield written.at, f"{written.label} has Parent {name}, no item's InstanceID"
-        elif _is_circular(device, machine):
+        elif written.instance in circular:
             yield written.at, f"{written.label} is among its own Parents"
         elif device.kind in MEDIA and above.kind not in CONTROLLERS:
             yield written.at, f"{written.label} has Parent {name}, which is no controller"
 
 
-def _is_circular(device: Device, machine: Effective) -> bool:
-    """Say whether following the Parents from a device leads back to it."""
-    start, seen = device.written.instance, set[str]()
-    parent = device.said.get("Parent")
-    while parent is not None and parent not in seen and parent in machine.by_instance:
-        seen.add(parent)
-        parent = machine.by_instance[parent].said.get("Parent")
-    return start in seen
+def _circular(machine: Effective) -> set[str]:
+    """Return the InstanceIDs from which following the Parents leads back to them."""
+    found, done = set[str](), set[str]()
+    for start in machine.by_instance:
+        path: dict[str, int] = {}
+        at: str | None = start
+        while at is not None and at in machine.by_instance and at not in done and at not in path:
+            path[at] = len(path)
+            at = machine.by_instance[at].said.get("Parent")
+        if at in path:
+            found.update(name for name, place in path.items() if place >= path[at])
+        done.update(path)
+    return found
 
 
 @rule("ITM-006", clause="8.3", severity=Severity.WARNING, basis=Basis.OWN)
