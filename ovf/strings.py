@@ -14,10 +14,13 @@ from lxml import etree
 from ovf.envelope import XML_LANG, Envelope
 from ovf.package import Package
 from ovf.parse import LARGEST, parse
+from ovf.searching import elements
 from rehost.errors import DamagedInputError, InteropError
 from rehost.files import read_all
 from rehost.report import Location
 from rehost.tracked import line_of, local_name, summary
+
+MESSAGES = etree.XPath("//*[@*[local-name() = 'msgid']]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def bundles(package: Package) -> tuple[Bundle, ...]:
 
 def messages_used(envelope: Envelope) -> Iterator[tuple[str, etree._Element]]:
     """Yield the identifiers of messages that elements refer to, with these elements."""
-    for element in envelope.root.iter(etree.Element):
+    for element in elements(MESSAGES, envelope.root):
         identifier = envelope.attribute(element, "msgid")
         if identifier and local_name(str(element.tag)) != "Msg":
             yield identifier, element

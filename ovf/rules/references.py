@@ -11,12 +11,17 @@ from lxml import etree
 from ovf.envelope import Reference
 from ovf.package import Package, is_remote, leads_out, name_of
 from ovf.rule import EVERY_DIALECT, Basis, rule
+from ovf.searching import texts
 from rehost.report import Location, Severity
-from rehost.tracked import local_name, summary
+from rehost.tracked import summary
 
 NOT_IN_A_URL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^!-~]|[\"<>\\^`{|}]")
 SCHEMES = frozenset(("http", "https", "file"))
 HOST_RESOURCE = re.compile(r"(?:ovf:)?/{1,2}file/(.+)")
+FILE_REFERENCES = etree.XPath("//@*[local-name() = 'fileRef']", smart_strings=False)
+MENTIONS = etree.XPath(
+    "//@*[contains(., '/file/')] | //text()[contains(., '/file/')]", smart_strings=False
+)
 Found = Iterator[tuple[Location, str]]
 
 
@@ -125,13 +130,11 @@ def files_are_used(package: Package) -> Found:
 
     Fix: leave the File out, or attach it.
     """
-    used: set[str] = set()
-    for element in package.envelope.root.iter(etree.Element):
-        attributes = [(str(name), str(value)) for name, value in element.items()]
-        for text in (element.text or "", *(value for _, value in attributes)):
-            if "file/" in text and (found := HOST_RESOURCE.fullmatch(text.strip())):
-                used.add(found[1])
-        used |= {value for name, value in attributes if local_name(name) == "fileRef"}
+    root = package.envelope.root
+    used = set(texts(FILE_REFERENCES, root))
+    for text in texts(MENTIONS, root):
+        if found := HOST_RESOURCE.fullmatch(text.strip()):
+            used.add(found[1])
     for file in package.envelope.references:
         if file.id and file.id not in used:
             yield file.at, f"nothing refers to File {summary(file.id)!r}"

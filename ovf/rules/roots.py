@@ -10,10 +10,12 @@ from lxml import etree
 from ovf.envelope import XML_LANG
 from ovf.package import Package
 from ovf.rule import EVERY_DIALECT, Basis, rule
+from ovf.searching import elements
 from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary
 
 LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
+SPOKEN = etree.XPath("//*[@xml:lang]")
 Found = Iterator[tuple[Location, str]]
 
 
@@ -71,9 +73,9 @@ def languages_are_tags(package: Package) -> Found:
 
     Fix: write the tag with hyphens, as in RFC 5646.
     """
-    for element in package.envelope.root.iter(etree.Element):
-        language = element.get(XML_LANG)
-        if language is not None and not LANGUAGE.fullmatch(language):
+    for element in elements(SPOKEN, package.envelope.root):
+        language = str(element.get(XML_LANG))
+        if not LANGUAGE.fullmatch(language):
             name = local_name(str(element.tag))
             where = package.envelope.at(element)
             yield where, f"xml:lang of {name} is no language tag ({summary(language)!r})"
