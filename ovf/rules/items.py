@@ -9,6 +9,8 @@ from lxml import etree
 
 from ovf import cim
 from ovf.cim import ResourceType
+from ovf.envelope import Envelope
+from ovf.extensions import is_unknown
 from ovf.outline import CIM, NORMAL, every_item, hardware_sections, item_sections, items
 from ovf.package import Package
 from ovf.rule import Basis, rule
@@ -16,6 +18,7 @@ from rehost.report import Location, Severity
 from rehost.tracked import label, local_name, summary
 
 Found = Iterator[tuple[Location, str]]
+OF_DRAFTS = frozenset(("BusNumber", "Caption", "InstanceId"))
 OPTIONAL = frozenset(("false", "0"))
 ALTERNATIVES = re.compile(r"[^\s,;]+(?: [^\s,;]+)*")
 KNOWN_TYPES = frozenset(cim.RESOURCE_TYPES) | frozenset(map(int, ResourceType))
@@ -116,17 +119,26 @@ def subtypes_are_separated(package: Package) -> Found:
 def children_are_known(package: Package) -> Found:
     """A child of an item that is not CIM's has ovf:required="false".
 
-    Without it, a consumer that does not know the child fails the whole item.
+    Without it, a consumer that does not know the child fails the whole item. What is in CIM's
+    namespaces but not in CIM, EXT-001 tells; in the dialects of drafts, this rule does.
 
     Fix: add ovf:required="false", or leave the child out.
     """
     envelope = package.envelope
     for item in items(envelope):
         for child in item.element.iterchildren(etree.Element):
-            namespace = etree.QName(child).namespace or ""
             required = (envelope.attribute(child, "required") or "true").strip().lower()
-            if not namespace.startswith(CIM) and required not in OPTIONAL:
+            if required not in OPTIONAL and _is_vendors(child, envelope):
                 yield envelope.at(child), f"{item.label} requires {summary(label(child))}"
+
+
+def _is_vendors(child: etree._Element, envelope: Envelope) -> bool:
+    """Say whether a child of an item is not one that every reader has to know."""
+    tag = etree.QName(child)
+    if not (tag.namespace or "").startswith(CIM):
+        return True
+    drafted = envelope.dialect is not None and tag.localname not in OF_DRAFTS
+    return drafted and is_unknown(child, envelope.version)
 
 
 @rule("ITM-017", clause="8.3", basis=Basis.SCHEMA, versions=frozenset(("2",)))

@@ -8,9 +8,10 @@ import pytest
 
 from ovf.envelope import Envelope
 from ovf.outline import items
+from ovf.validate import validate
 from rehost.machine import Address, Bus
 from rehost.report import Loss, LossKind
-from tests.ovf.builders import machine_of
+from tests.ovf.builders import beside, machine_of
 
 OVF_09 = "http://www.vmware.com/schema/ovf/1/envelope"
 OVF_10 = "http://schemas.dmtf.org/ovf/envelope/1"
@@ -42,6 +43,14 @@ def draft(namespace: str = OVF_09, *, inside: str = "", xsi: str = XSI) -> str:
 
 def read(text: str) -> Envelope:
     return Envelope.read(text.encode(), file="x.ovf", label="x.ovf")
+
+
+def test_a_draft_is_asked_for_no_order_but_for_what_readers_know(tmp_path: Path) -> None:
+    text = draft().replace("<Info/>\n<Item>", "<Info/><System/>\n<Item><r:Odd/>")
+    found = validate(beside(tmp_path, text), descriptor_only=True)
+    assert [each.message for each in found if each.rule in {"ITM-015", "VHS-007", "VHS-008"}] == [
+        "Item 'SCSI 0' requires r:Odd"
+    ]
 
 
 @pytest.mark.parametrize(

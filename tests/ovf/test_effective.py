@@ -124,3 +124,13 @@ def test_many_sections_and_many_configurations_take_no_more_than_their_sum(tmp_p
     started = time.process_time()
     assert len(effective(found)) == 4_001
     assert time.process_time() - started < 5
+
+
+def test_the_rules_of_items_hold_for_what_a_collection_gets(tmp_path: Path) -> None:
+    allocations = item(InstanceID=1) + item(more='ovf:bound="max"', InstanceID=2, ResourceType=4)
+    section = f"<ResourceAllocationSection><Info/>{allocations}</ResourceAllocationSection>"
+    around = f'<VirtualSystemCollection ovf:id="all"><Info/>{section}<VirtualSystem '
+    text = descriptor().replace("<VirtualSystem ", around)
+    text = text.replace("</VirtualSystem>", "</VirtualSystem></VirtualSystemCollection>")
+    found = validate(beside(tmp_path, text), descriptor_only=True)
+    assert {"ITM-002", "BND-004", "RAS-002"} <= {finding.rule for finding in found}
