@@ -26,7 +26,8 @@ CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_"
 class WrittenItem:
     """An item's children by their names; of several alike the last, as when items combine.
 
-    ``names`` are those of all children in CIM's namespaces, in their order.
+    ``names`` are those of all children in CIM's namespaces, in their order; ``kind`` is the
+    ResourceType, None where it gives no number.
     """
 
     element: etree._Element
@@ -35,17 +36,12 @@ class WrittenItem:
     configurations: frozenset[str]
     bound: str
     names: tuple[str, ...]
+    kind: int | None
 
     @property
     def instance(self) -> str | None:
         """Its InstanceID."""
         return self.said.get("InstanceID")
-
-    @property
-    def kind(self) -> int | None:
-        """Its ResourceType; None where it gives no number."""
-        text = self.said.get("ResourceType", "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
     @property
     def label(self) -> str:
@@ -130,7 +126,12 @@ def _written(element: etree._Element, envelope: Envelope) -> WrittenItem:
         frozenset((envelope.attribute(element, "configuration") or "").split()),
         envelope.attribute(element, "bound") or NORMAL,
         tuple(local_name(tag) for tag, _ in children if tag.startswith(f"{{{CIM}")),
+        _number(said.get("ResourceType", "")),
     )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def whole(text: str | None) -> int | None:

@@ -131,7 +131,7 @@ class Package(Views):
         content, name = self.descriptor.content, self.descriptor.name
         return Envelope.as_written(content, file=name, label=self.where(self._own_name))
 
-    @property
+    @cached_property
     def envelope(self) -> Envelope:
         """The descriptor, parsed, if it is OVF 1.x or 2.x."""
         return self.written.standard()

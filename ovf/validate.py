@@ -21,7 +21,7 @@ def validate(
     findings = [
         finding
         for rule in (all_rules() if rules is None else rules)
-        if rule.needs in NO_OTHER_FILE or not descriptor_only
+        if not descriptor_only or rule.needs in NO_OTHER_FILE
         for finding in rule.findings(package)
     ]
     return in_order(findings)
