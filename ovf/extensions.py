@@ -118,7 +118,7 @@ def standard_part(envelope: Envelope) -> tuple[etree._Element, ...]:
 
 def _standard_part(element: etree._Element, version: str) -> Iterator[etree._Element]:
     yield element
-    if not is_foreign(element, version) and not is_unknown(element, version):
+    if is_of_dmtf(element, version):
         for child in element.iterchildren(etree.Element):
             yield from _standard_part(child, version)
 
@@ -126,6 +126,15 @@ def _standard_part(element: etree._Element, version: str) -> Iterator[etree._Ele
 def is_foreign(element: etree._Element, version: str) -> bool:
     """Say whether an element's namespace is none of those this version of the standard defines."""
     return _origin(str(element.tag), version) is Origin.FOREIGN
+
+
+def is_of_dmtf(element: etree._Element, version: str) -> bool:
+    """Say whether this version of the standard itself defines an element.
+
+    Signatures and encrypted parts it does not: what is in them follows rules of the W3C's.
+    """
+    tag = str(element.tag)
+    return tag.startswith(f"{{{DMTF}") and _origin(tag, version) is Origin.STANDARD
 
 
 def is_of_other_version(element: etree._Element, version: str) -> bool:

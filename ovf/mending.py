@@ -13,7 +13,7 @@ from copy import deepcopy
 from lxml import etree
 
 from ovf.envelope import Envelope
-from ovf.extensions import CONTENT, is_foreign, is_unknown
+from ovf.extensions import CONTENT, is_foreign, is_of_dmtf, is_unknown
 from ovf.foreign import VERSIONS
 from ovf.vocabulary import corrected, meant
 from rehost.tracked import local_name
@@ -33,7 +33,8 @@ def mended(envelope: Envelope) -> tuple[etree._Element, dict[etree._Element, etr
         parent = element.getparent()
         if parent is None:
             continue
-        if is_foreign(element, envelope.version) or is_unknown(element, envelope.version):
+        extends = is_foreign(element, envelope.version) and is_of_dmtf(parent, envelope.version)
+        if extends or is_unknown(element, envelope.version):
             parent.remove(element)
     for element in list(copy.iter(f"{{{envelope.namespace}}}*")):
         if takes_info(element):

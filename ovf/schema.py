@@ -167,6 +167,7 @@ class _Beside(etree.Resolver):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
+        self.missing = ""
 
     def resolve(self, system_url: str, public_id: str, *context: Any) -> Any:
         """Return the file of that name; no network and no other folder is asked."""
@@ -174,19 +175,23 @@ class _Beside(etree.Resolver):
         name = system_url.rpartition("/")[2]
         path = self._folder / name
         if not path.is_file():
-            raise UsageError(
-                f"{name} is missing, which a schema in {self._folder} imports",
-                hint="Put it beside the schema; nothing is fetched from the network.",
-            )
+            self.missing = self.missing or name
+            return None
         return self.resolve_string(path.read_bytes(), *context, base_url=str(path))
 
 
 def _compile(path: Path) -> etree.XMLSchema:
     parser = etree.XMLParser(no_network=True, resolve_entities=False, load_dtd=False)
-    parser.resolvers.add(_Beside(path.parent))
+    beside = _Beside(path.parent)
+    parser.resolvers.add(beside)
     try:
         return etree.XMLSchema(etree.parse(str(path), parser))
     except (etree.XMLSyntaxError, etree.XMLSchemaParseError, OSError) as error:
+        if beside.missing:
+            raise UsageError(
+                f"{beside.missing} is missing, which a schema in {path.parent} imports",
+                hint="Put it beside the schema; nothing is fetched from the network.",
+            ) from None
         raise DamagedInputError(
             f"is no schema that can be used ({' '.join(str(error).split())})", where=str(path)
         ) from None

@@ -13,13 +13,14 @@ from enum import Enum
 
 from lxml import etree
 
-from ovf.vocabulary import spelled
+from ovf.vocabulary import CIM, PREFIXES, spelled
 from rehost.tracked import line_of, local_name, summary
 
 EXPECTED = re.compile(r"Expected is (?:one of )?\( (.*) \)")
 ATTRIBUTE = re.compile(r"\battribute '([^']+)'")
 TYPE = re.compile(r"is not a valid value of the (?:[\w ]+ )?type(?: '(?:xs:)?(\w+)')?")
 FACET = re.compile(r"\[facet '(\w+)'\].*?'([^']*)'\)?\.?$")
+SETTINGS = frozenset(prefix for uri, prefix in PREFIXES.items() if uri.startswith(CIM))
 MANDATORY = ("ElementName", "InstanceID")
 """What every CIM setting has; other properties are optional. All stand in order of names."""
 MOST_NAMES = 6
@@ -67,6 +68,17 @@ class Violation:
     expected: tuple[str, ...] = ()
 
     @property
+    def of_children(self) -> bool:
+        """Say whether it is the order or number of an element's children that is wrong."""
+        return self.kind in {Kind.MISPLACED, Kind.LACKING, Kind.INCOMPLETE}
+
+    @property
+    def subject(self) -> etree._Element:
+        """The element that is wrong: the one around a child that is misplaced."""
+        parent = self.element.getparent()
+        return parent if self.kind is Kind.MISPLACED and parent is not None else self.element
+
+    @property
     def line(self) -> int:
         """The line of the element, 0 where it has none."""
         return line_of(self.element) or 0
@@ -91,7 +103,7 @@ def _misplaced(said: str, element: etree._Element) -> Violation:
     where = "" if parent is None else f" in {spelled(str(parent.tag))}"
     wanted = f"expected {_any_of(expected)}" if expected else "expected nothing more"
     message = f"{name} may not stand here{where} ({wanted})"
-    if parent is not None and _is_setting(expected):
+    if parent is not None and _is_setting(element, expected):
         lacking = _lacking(parent, expected)
         if lacking:
             message = f"{spelled(str(parent.tag))} lacks {lacking}"
@@ -111,16 +123,17 @@ def _incomplete(said: str, element: etree._Element) -> Violation:
     return Violation(Kind.INCOMPLETE, element, message, expected=expected)
 
 
-def _is_setting(expected: tuple[str, ...]) -> bool:
-    """Say whether names are properties of a CIM class, which all have a prefix."""
-    return bool(expected) and ":" in expected[0]
+def _is_setting(element: etree._Element, expected: tuple[str, ...]) -> bool:
+    """Say whether what is or should be there are properties of a CIM class."""
+    name = expected[0] if expected else spelled(str(element.tag))
+    return name.partition(":")[0] in SETTINGS
 
 
 def _lacking(setting: etree._Element, expected: tuple[str, ...]) -> str:
     """Return which mandatory properties a CIM setting has not; nothing for other elements."""
-    if not _is_setting(expected):
+    prefix = expected[0].partition(":")[0] if expected else ""
+    if prefix not in SETTINGS:
         return ""
-    prefix = expected[0].partition(":")[0]
     said = {local_name(str(child.tag)) for child in setting.iterchildren(etree.Element)}
     return " and ".join(f"{prefix}:{name}" for name in MANDATORY if name not in said)
 
@@ -176,7 +189,7 @@ SAYINGS: tuple[tuple[str, Callable[[str, etree._Element], Violation]], ...] = (
     ("is required but missing", _unnamed),
     ("type definition is abstract", _abstract),
     ("content type is 'element-only'", _stray),
-    (rf"{TYPE.pattern}|{FACET.pattern}", _value),
+    (rf"{TYPE.pattern}|\[facet '", _value),
 )
 """What libxml2 says, and what reads it."""
 

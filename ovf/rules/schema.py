@@ -52,7 +52,7 @@ def _namespace(name: str) -> str:
 
 @rule("ENV-005", clause="7", basis=Basis.SCHEMA)
 def order_of_the_envelope(package: Package) -> Found:
-    """An envelope holds References, then sections, then one content, then Strings.
+    """An envelope holds References, then sections, then one content; Strings end it (I18-003).
 
     Importers that read as they go, or validate, refuse another order.
 
@@ -63,6 +63,8 @@ def order_of_the_envelope(package: Package) -> Found:
     seen: set[str] = set()
     for child in envelope.root.iterchildren(etree.Element):
         if is_foreign(child, envelope.version) or is_unknown(child, envelope.version):
+            continue
+        if local_name(str(child.tag)) == "Strings":
             continue
         name, rank = local_name(str(child.tag)), place_in_envelope(child)
         if rank is None:

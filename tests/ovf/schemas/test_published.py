@@ -18,8 +18,8 @@ from ovf.foreign import VERSIONS
 from ovf.parse import parse
 from ovf.vocabulary import vocabulary
 from rehost.errors import InteropError
-from tests.ovf.builders import FIXTURES
 from tests.ovf.schemas.differences import DIFFERENCES, Difference
+from tests.ovf.schemas.documents import plain, whole
 from tests.ovf.schemas.mutation import Mutation, mutations
 from tests.ovf.schemas.published import (
     ENVELOPES,
@@ -32,7 +32,6 @@ from tests.ovf.schemas.published import (
 )
 from tests.ovf.test_corpus import ROOT
 
-WHOLE = FIXTURES / "whole"
 WHOLES = {"1": "envelope-1-early.ovf", "2": "envelope-2.ovf"}
 """The first has no properties that a release of OVF 1.x does not know."""
 FIRST, SECOND = (namespace.encode() for namespace in VERSIONS)
@@ -93,10 +92,9 @@ def _real() -> Iterator[tuple[str, etree._Element, str]]:
 def everything() -> Comparison:
     comparison = Comparison()
     for version, name in WHOLES.items():
-        root = etree.parse(str(WHOLE / name)).getroot()
-        _look_at(comparison, root, version, name, list(mutations(root)))
-    late = etree.parse(str(WHOLE / "envelope-1.ovf")).getroot()
-    _look_at(comparison, late, "1", "envelope-1.ovf", [])
+        for root, title in ((whole(name), name), (plain(name), f"{name} without extensions")):
+            _look_at(comparison, root, version, title, list(mutations(root)))
+    _look_at(comparison, whole("envelope-1.ovf"), "1", "envelope-1.ovf", [])
     for name, root, version in real():
         every = list(mutations(root))
         some = random.Random(name).sample(every, min(MUTATIONS_OF_EACH, len(every)))
@@ -136,8 +134,8 @@ def test_documents_of_both_kinds_were_compared_in_numbers() -> None:
 
 @compared
 def test_environments_are_judged_as_by_the_published_schemas() -> None:
-    documents = [etree.parse(str(WHOLE / "environment-1.xml")).getroot()]
-    documents += [mutation.of(documents[0]) for mutation in mutations(documents[0])]
+    documents = [whole("environment-1.xml"), plain("environment-1.xml")]
+    documents += [mutation.of(root) for root in documents for mutation in mutations(root)]
     documents += list(_real_environments())
     assert len(documents) > 200
     ours = own("environment-1")
@@ -158,7 +156,7 @@ def _real_environments() -> Iterator[etree._Element]:
 
 @pytest.mark.parametrize(("version", "name"), [("1", "envelope-1.ovf"), ("2", "envelope-2.ovf")])
 def test_the_whole_documents_are_valid_and_hold_every_element(version: str, name: str) -> None:
-    root = etree.parse(str(WHOLE / name)).getroot()
+    root = whole(name)
     assert own(f"envelope-{version}").validate(root)
     used = {str(element.tag) for element in root.iter(etree.Element)}
     missing = {tag.rpartition("}")[2] for tag in vocabulary(version).elements - used}
