@@ -8,6 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import Self
 
 LONGEST_LINE_NUMBER = 9
+LONGEST_OFFSET = 19
 
 
 class Severity(IntEnum):
@@ -16,6 +17,10 @@ class Severity(IntEnum):
     INFO = 1
     WARNING = 2
     ERROR = 3
+
+
+def _is_number(text: str, longest: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +33,13 @@ class Location:
 
     @classmethod
     def named(cls, where: str) -> Self:
-        """Return the place that an error calls ``file``, or ``file:line``."""
+        """Return the place that an error calls ``file``, ``file:line`` or ``file at offset``."""
         file, _, line = where.rpartition(":")
-        if file and line.isascii() and line.isdigit() and len(line) <= LONGEST_LINE_NUMBER:
+        if file and _is_number(line, LONGEST_LINE_NUMBER):
             return cls(file, int(line))
+        file, _, offset = where.rpartition(" at ")
+        if file and _is_number(offset, LONGEST_OFFSET):
+            return cls(file, offset=int(offset))
         return cls(where)
 
     def __str__(self) -> str:

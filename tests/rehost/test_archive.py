@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehost.archive import BLOCK, MOST_MEMBERS, Dialect, read_archive
+from rehost.archive import BLOCK, MOST_DEFECTS, MOST_MEMBERS, Dialect, read_archive
 from rehost.errors import DamagedInputError, InteropError, RefusedError, UnsupportedInputError
 from rehost.files import File, Inflated, LocalFile
 from tests.ovf.builders import pack, said
@@ -285,3 +285,23 @@ def test_any_members_with_true_checksums_are_indexed_or_refused(
         assert "\n" not in str(error)
     else:
         assert all(".." not in member.name.split("/") for member in archive.members)
+
+
+def test_a_tolerant_reading_leaves_out_what_is_refused_and_says_so() -> None:
+    bad = entry("../up") + entry("link", tarfile.SYMTYPE, link="x") + entry("a")
+    content = entry("a", content=b"1") + bad + entry("b") + bytes(2 * BLOCK)
+    archive = read_archive(Bytes(content), tolerant=True)
+    assert [(member.name, member.size) for member in archive.members] == [("a", 1), ("b", 0)]
+    assert [str(error) for error in archive.unsafe] == [
+        "x.ova at 1024: holds a member that leads outside it ('../up')",
+        "x.ova at 1536: holds a symbolic link ('link')",
+    ]
+    assert [str(error) for error in archive.repeated] == [
+        "x.ova at 2048: holds the same name twice ('a')"
+    ]
+
+
+def test_a_tolerant_reading_keeps_no_more_than_so_many_errors() -> None:
+    content = entry("link", tarfile.SYMTYPE, link="x") * (MOST_DEFECTS + 9) + bytes(2 * BLOCK)
+    archive = read_archive(Bytes(content), tolerant=True)
+    assert (archive.members, len(archive.unsafe)) == ((), MOST_DEFECTS)

@@ -28,6 +28,13 @@ def test_a_place_reads_as_its_reader_would_look_it_up() -> None:
     assert str(Location("a.mf")) == "a.mf"
 
 
+def test_a_place_is_found_in_what_an_error_calls_it() -> None:
+    assert Location.named("a.ovf:84") == Location("a.ovf", 84)
+    assert Location.named("a.ova at 512") == Location("a.ova", offset=512)
+    for name in ("a.mf", "c:\\a.mf", "at 9", "a at home", "a at " + "9" * 30):
+        assert Location.named(name) == Location(name)
+
+
 def test_findings_and_losses_are_kept_once_in_their_order() -> None:
     report = Report()
     report.find([finding(2), finding(1), finding(2)])
