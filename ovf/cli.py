@@ -89,6 +89,12 @@ SUPPRESS = "suppress"
     metavar="NAME",
     help="Judge by what this importer accepts instead; may be given again.",
 )
+@click.option(
+    "--fix",
+    type=FILE,
+    metavar="DEST",
+    help="Mend what needs no guess, write the result here, and judge that.",
+)
 @click.option("--descriptor-only", is_flag=True, help="Open no file but the descriptor.")
 @click.option(
     "--deep", is_flag=True, help="Also read every block of the disks, in one pass with the digests."

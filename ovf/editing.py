@@ -10,7 +10,7 @@ import click
 
 from rehost.console.output import say
 from rehost.errors import UsageError
-from rehost.progress import SILENT
+from rehost.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from ovf.edit.draft import Draft
@@ -73,17 +73,22 @@ def edit(
     draft = Draft.of(package)
     change(draft)
     state_sizes(draft)
-    found = draft.parcel(name=_name(dest), algorithm=algorithm(asked["digest"]))
+    found = draft.parcel(name=name_for(dest), algorithm=algorithm(asked["digest"]))
     left = sorted(draft.removed) if asked["in_place"] and package.archive is None else []
     tell((*draft.notes, *found.notes, *(f"{package.where(name)}: {LEFT}" for name in left)))
     deliver(ctx, found, dest, force=force)
 
 
 def deliver(ctx: click.Context, found: Parcel, dest: Path, *, force: bool) -> None:
-    """Write a package as an archive or into a folder, whichever ``dest`` is called like."""
+    """Write a package, and say what was written."""
+    for path in put(found, dest, force=force, progress=ctx.obj or SILENT):
+        say(f"wrote {path}")
+
+
+def put(found: Parcel, dest: Path, *, force: bool, progress: Progress) -> list[Path]:
+    """Write a package as an archive or a folder, as ``dest`` is called; return what was written."""
     from ovf.write import write_archive, write_folder
 
-    progress = ctx.obj or SILENT
     if dest.suffix.lower() == ARCHIVE:
         write_archive(found.contents, dest, force=force, progress=progress)
         written = [dest]
@@ -92,8 +97,7 @@ def deliver(ctx: click.Context, found: Parcel, dest: Path, *, force: bool) -> No
         names = write_folder(found.contents, folder, force=force, progress=progress)
         written = [folder / name for name in names]
     progress.close()
-    for path in written:
-        say(f"wrote {path}")
+    return written
 
 
 def transfer(
@@ -115,9 +119,9 @@ def transfer(
     if pack and not signed and package.envelope.dialect is None:
         draft = Draft.of(package)
         state_sizes(draft, missing=True)
-        found = draft.parcel(name=_name(dest), algorithm=chosen, keep=keep)
+        found = draft.parcel(name=name_for(dest), algorithm=chosen, keep=keep)
     else:
-        found = parcel(package, name=_name(dest), algorithm=chosen, keep=keep)
+        found = parcel(package, name=name_for(dest), algorithm=chosen, keep=keep)
     tell(found.notes)
     deliver(ctx, found, dest, force=force)
 
@@ -152,6 +156,6 @@ def _destination(package: Package, asked: dict[str, Any]) -> tuple[Path, bool]:
     return package.path, True
 
 
-def _name(dest: Path) -> str | None:
+def name_for(dest: Path) -> str | None:
     """Return the descriptor's name where the destination gives it one."""
     return dest.name if dest.suffix.lower() == DESCRIPTOR else None

@@ -224,6 +224,10 @@ class Package(Views):
             raise _missing(name, by or str(self.path))
         return found
 
+    def described_by(self, content: bytes) -> Package:
+        """Return the same package as it would be under a changed descriptor."""
+        return Package(self.path, self._storage, Descriptor(self.descriptor.name, content))
+
     def twin(self) -> Package:
         """Return the same package for another thread, which then seeks on its own."""
         return self.reached(lambda storage: storage.twin())

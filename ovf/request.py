@@ -14,7 +14,7 @@ from rehost import __version__
 from rehost.acceptance import Baseline, baseline_text, suppressions
 from rehost.console.reporting import Reports
 from rehost.errors import InteropError, UsageError
-from rehost.judgement import Acceptance, Judgement, Kind, State
+from rehost.judgement import Acceptance, Judgement, Kind, State, Subject
 from rehost.outputs import staged
 from rehost.progress import Progress
 from rehost.selection import LEVELS, selection
@@ -29,7 +29,7 @@ def run(
     judge = _judge(options, suppress, progress)
     reports = Reports(options["format"], options["output"], force=options["force"])
     with reports.ready() as places:
-        judged = [judge.judge(source) for source in dict.fromkeys(sources)]
+        judged = _judged(judge, sources, options, progress)
         errors = [error for _, error in judged if error is not None]
         judgement = Judgement(
             __version__,
@@ -41,6 +41,25 @@ def run(
             judgement = _accepted(judgement, options["write_baseline"], force=options["force"])
         reports.give(judgement, places)
     return _ended(judgement, errors)
+
+
+def _judged(
+    judge: Judge, sources: tuple[Path, ...], options: Mapping[str, Any], progress: Progress
+) -> list[tuple[Subject, InteropError | None]]:
+    """Judge every source or, where it is mended, what it becomes."""
+    dest: Path | None = options["fix"]
+    if dest is None:
+        return [judge.judge(source) for source in dict.fromkeys(sources)]
+    if len(sources) != 1:
+        raise UsageError(
+            f"--fix mends one package at a time ({len(sources)} are named)",
+            hint="Run it once for each.",
+        )
+    from ovf.fixing import mended
+
+    repairs = mended(sources[0], dest, judge.targets, force=options["force"], progress=progress)
+    subject, error = judge.judge(dest)
+    return [(replace(subject, repairs=repairs), error)]
 
 
 def _judge(options: Mapping[str, Any], suppress: object, progress: Progress) -> Judge:

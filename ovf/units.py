@@ -169,3 +169,15 @@ def _named(word: str) -> tuple[Fraction, str] | None:
         if prefix != word and prefix in PREFIXES:
             return PREFIXES[prefix] * worth, base
     return None
+
+
+def written(unit: Unit) -> str | None:
+    """Return a unit of bytes or hertz as DSP0004 spells it; None where it is no round one."""
+    step, power = (2, 10) if unit.base == "byte" else (10, 3)
+    factor = unit.multiplier
+    if unit.base not in {"byte", "hertz"} or factor.denominator != 1:
+        return None
+    for exponent in range(0, LARGEST_EXPONENT, power):
+        if factor == step**exponent:
+            return f"{unit.base} * {step}^{exponent}" if exponent else unit.base
+    return None

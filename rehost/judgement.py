@@ -143,11 +143,24 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
+class Repair:
+    """One thing that was mended: the rule it was found by, where, and how."""
+
+    rule: str
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what} [{self.rule}]"
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """One source, and what was found in it or why nothing could be.
 
     ``outlooks`` are the verdicts of the importers it was judged for, whatever is accepted here.
-    ``disks`` is what is known of each disk in it, as JSON has it.
+    ``disks`` is what is known of each disk in it, as JSON has it. ``repairs`` is what was mended
+    to make it.
     """
 
     source: str
@@ -155,6 +168,7 @@ class Subject:
     failure: Failure | None = None
     outlooks: tuple[Outlook, ...] = ()
     disks: tuple[Mapping[str, str | int | None], ...] = ()
+    repairs: tuple[Repair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,15 +67,15 @@ def replace_file(draft: Draft, name: str, path: Path) -> Reference:
 
 def file_of(draft: Draft, name: str) -> tuple[etree._Element, Reference]:
     """Return the File of an id or, failing that, of a name."""
-    listed = _listed(draft)
-    found = [each for each in listed if each[1].id == name]
-    found = found or [each for each in listed if name in {each[1].href, name_of(each[1])}]
+    known = listed(draft)
+    found = [each for each in known if each[1].id == name]
+    found = found or [each for each in known if name in {each[1].href, name_of(each[1])}]
     if not found:
-        known = ", ".join(f"{each.id} {name_of(each)!r}" for each in draft.envelope.references)
+        named = ", ".join(f"{each.id} {name_of(each)!r}" for each in draft.envelope.references)
         raise UsageError(
             f"has no file {name!r}",
             where=draft.envelope.label,
-            hint=f"There are {known}." if known else "",
+            hint=f"There are {named}." if named else "",
         )
     return found[0]
 
@@ -107,7 +107,7 @@ def take_out(draft: Draft, element: etree._Element, reference: Reference) -> Non
 def state_sizes(draft: Draft, *, missing: bool = False) -> None:
     """Correct each ``ovf:size`` that is wrong, and with ``missing`` state those that are not."""
     package = draft.package
-    for element, reference in _listed(draft):
+    for element, reference in listed(draft):
         stated = reference.size is not None or missing
         if package is None or is_remote(reference) or name_of(reference) in draft.added:
             continue
@@ -119,7 +119,7 @@ def state_sizes(draft: Draft, *, missing: bool = False) -> None:
     draft.settle()
 
 
-def _listed(draft: Draft) -> list[tuple[etree._Element, Reference]]:
+def listed(draft: Draft) -> list[tuple[etree._Element, Reference]]:
     """Return the files of References, each as element and as what it says."""
     elements = (
         file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rehost.console.output import json_text
@@ -34,6 +35,7 @@ def _source(subject: Subject) -> dict[str, Any]:
         **counts,
         "disks": subject.disks,
         "failure": failure and {"where": failure.where, "what": failure.what, "hint": failure.hint},
+        "repairs": [asdict(each) for each in subject.repairs],
         "targets": [{"name": each.target, "outcome": each.outcome} for each in subject.outlooks],
     }
 

@@ -35,6 +35,9 @@ def render(judgement: Judgement) -> str:
     hinted: set[str] = set()
     parts = []
     for subject in judgement.subjects:
+        if subject.repairs:
+            lines = (f"  {printable(str(repair))}" for repair in subject.repairs)
+            parts.append("\n".join((click.style("mended", bold=True), *lines)) + "\n")
         parts += ["\n".join(lines) + "\n" for lines in _groups(subject, hinted)]
         if subject.failure and several:
             parts.append(f"{printable(str(subject.failure))}\n")

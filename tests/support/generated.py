@@ -143,7 +143,8 @@ def _judgement() -> dict[str, Any]:
         **dict.fromkeys(("virtual_size", "populated_size"), size),
         **dict.fromkeys(("stream_version", "stream_end", "bytes_behind_end"), size),
     }
-    told = {"disks": _list(_object(disk)), "targets": _list(target)}
+    repair = _object({"rule": TEXT, "where": TEXT, "what": TEXT})
+    told = {"disks": _list(_object(disk)), "targets": _list(target), "repairs": _list(repair)}
     source = _object({"source": TEXT, **counts, **told, "failure": _or_null(failure)})
     number = _or_null({"type": "integer", "minimum": 1})
     finding = {

@@ -1,0 +1,74 @@
+"""What a fix is: the mending of what a rule found, where that needs no guess.
+
+A module of ``ovf.fixes`` holds nothing but fixes, and none of them imports another. A fix is a
+generator: it changes a draft and yields where and how, in words. It changes nothing that its rules
+do not find, so that a second time it has nothing to do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from lxml import etree
+
+from ovf.edit.draft import Draft
+from ovf.profile import Target
+from rehost.discovery import names
+from rehost.judgement import Repair
+
+FIXES = "ovf.fixes"
+
+Done = Iterator[tuple[etree._Element, str]]
+"""Where something was changed, and how; the element is one of the draft before its changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """How what one rule of the standard, or one check of an importer, finds is mended."""
+
+    rule: str
+    mend: Callable[[Draft, Target | None], Done]
+    explanation: str
+
+    def changes(self, draft: Draft, target: Target | None) -> Iterator[Repair]:
+        """Mend all there is, and yield what was done; places are those before it."""
+        done = [
+            Repair(self.rule, draft.where(element), what)
+            for element, what in self.mend(draft, target)
+        ]
+        draft.settle()
+        yield from done
+
+
+def fix(rule: str) -> Callable[[Callable[[Draft], Done]], Fix]:
+    """Make a fix of what mends a rule's findings, whoever is to import the package."""
+
+    def declare(mend: Callable[[Draft], Done]) -> Fix:
+        return Fix(rule, lambda draft, _: mend(draft), inspect.getdoc(mend) or "")
+
+    return declare
+
+
+def fix_for(check: str) -> Callable[[Callable[[Draft, Target], Done]], Fix]:
+    """Make a fix of what mends an importer's findings; it is told the release that is meant."""
+
+    def declare(mend: Callable[[Draft, Target], Done]) -> Fix:
+        def mend_for(draft: Draft, target: Target | None) -> Done:
+            return iter(()) if target is None else mend(draft, target)
+
+        return Fix(check, mend_for, inspect.getdoc(mend) or "")
+
+    return declare
+
+
+@cache
+def all_fixes() -> tuple[Fix, ...]:
+    """Return the fixes of every module in ``ovf.fixes``, in the order they are declared in."""
+    modules = (importlib.import_module(f"{FIXES}.{name}") for name in names(FIXES))
+    return tuple(
+        value for module in modules for value in vars(module).values() if isinstance(value, Fix)
+    )

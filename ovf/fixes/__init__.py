@@ -1,0 +1,1 @@
+"""The fixes, one module per group of clauses of DSP0243."""

@@ -1,0 +1,97 @@
+"""Fixes of the DiskSection: clause 9.1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lxml import etree
+
+from ovf import units
+from ovf.contents import contents
+from ovf.edit.draft import Draft
+from ovf.envelope import PROPERTY_MACRO, VirtualDisk
+from ovf.fix import Done, fix
+from ovf.probe import DiskFacts
+from rehost.errors import DamagedInputError, InteropError
+from rehost.tracked import summary
+
+
+def _disks(draft: Draft) -> Iterator[tuple[etree._Element, VirtualDisk]]:
+    elements = (
+        disk
+        for section in draft.envelope.sections("DiskSection")
+        for disk in draft.envelope.children(section, "Disk")
+    )
+    yield from zip(elements, draft.envelope.disks, strict=True)
+
+
+def _called(disk: VirtualDisk) -> str:
+    return f"Disk '{summary(disk.id or '')}'"
+
+
+@fix("DSK-004")
+def units_in_full(draft: Draft) -> Done:
+    """Write a unit of an older spelling as DSP0004 has it."""
+    for element, disk in _disks(draft):
+        try:
+            unit = units.parse(disk.units or "byte")
+        except DamagedInputError:
+            continue
+        right = units.written(unit) if unit.legacy and unit.base == "byte" else None
+        if right is not None:
+            draft.set(element, "capacityAllocationUnits", right)
+            said = summary(disk.units or "")
+            yield element, f"{_called(disk)} capacityAllocationUnits: {said} -> {right}"
+
+
+@fix("DSK-009")
+def populated_sizes_left_out(draft: Draft) -> Done:
+    """Leave out what cannot be: the attribute is a hint that nothing needs."""
+    for element, disk in _disks(draft):
+        text = (disk.populated_size or "").strip()
+        if disk.populated_size is None:
+            continue
+        capacity = _capacity(draft, disk)
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+        if number is None or (capacity is not None and number > capacity):
+            draft.set(element, "populatedSize", None)
+            yield element, f"{_called(disk)} states no populatedSize now (was {summary(text)})"
+
+
+@fix("DSK-011")
+def empty_parents_left_out(draft: Draft) -> Done:
+    """Remove the attribute that names nothing."""
+    for element, disk in _disks(draft):
+        if disk.parent_ref is not None and not disk.parent_ref.strip():
+            draft.set(element, "parentRef", None)
+            yield element, f"{_called(disk)} has no empty parentRef any more"
+
+
+@fix("DSK-013")
+def capacities_from_the_disks(draft: Draft) -> Done:
+    """State the size that the disk itself has, which the guest has always seen."""
+    for element, disk, facts in _looked_into(draft):
+        macro = PROPERTY_MACRO.fullmatch((disk.capacity or "").strip())
+        said = _capacity(draft, disk)
+        size = facts.virtual_size
+        if size is not None and said != size and not macro:
+            draft.set(element, "capacity", str(size))
+            draft.set(element, "capacityAllocationUnits", None)
+            yield element, f"{_called(disk)} capacity: {said} -> {size} bytes, as its file says"
+
+
+def _looked_into(draft: Draft) -> Iterator[tuple[etree._Element, VirtualDisk, DiskFacts]]:
+    """Yield the disks whose files were looked into, by their ids."""
+    looked = draft.package.once(contents) if draft.package else ()
+    found = {each.disk.id: each.facts for each in looked if each.disk.id}
+    for element, disk in _disks(draft):
+        facts = found.get(disk.id or "")
+        if facts is not None:
+            yield element, disk, facts
+
+
+def _capacity(draft: Draft, disk: VirtualDisk) -> int | None:
+    try:
+        return draft.envelope.capacity(disk)
+    except InteropError:
+        return None

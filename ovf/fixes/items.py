@@ -1,0 +1,104 @@
+"""Fixes of the items of virtual hardware: clauses 8.1 to 8.3."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from ovf import units
+from ovf.cim import resource_name
+from ovf.edit.draft import Draft
+from ovf.fix import Done, fix
+from ovf.fragment import CIM
+from ovf.outline import WrittenItem, every_item
+from rehost.errors import DamagedInputError
+from rehost.tracked import local_name, summary
+
+DISK, FILE = "disk/", "file/"
+
+
+def _child(item: WrittenItem, name: str) -> etree._Element | None:
+    found = [
+        child
+        for child in item.element.iterchildren(etree.Element)
+        if local_name(str(child.tag)) == name
+    ]
+    return found[-1] if found else None
+
+
+def _rewritten(draft: Draft, item: WrittenItem, name: str, right: str | None) -> Done:
+    """Write ``right`` into a child of an item, if it is there and says something else."""
+    child, said = _child(item, name), item.said.get(name)
+    if child is not None and said is not None and right is not None and said != right:
+        draft.write(child, right)
+        yield child, f"{item.label} {name}: {summary(said)} -> {right}"
+
+
+@fix("ITM-011")
+def units_in_full(draft: Draft) -> Done:
+    """Write a unit of an older spelling as DSP0004 has it."""
+    for item in every_item(draft.envelope):
+        text = item.said.get("AllocationUnits", "")
+        yield from _rewritten(draft, item, "AllocationUnits", _unit(text, spaced=False))
+
+
+@fix("ITM-020")
+def carets_closed(draft: Draft) -> Done:
+    """Remove the spaces around carets."""
+    for item in every_item(draft.envelope):
+        text = item.said.get("AllocationUnits", "")
+        yield from _rewritten(draft, item, "AllocationUnits", _unit(text, spaced=True))
+
+
+def _unit(text: str, *, spaced: bool) -> str | None:
+    """Return a unit in DSP0004's spelling, if it is in an older one."""
+    try:
+        unit = units.parse(text)
+    except DamagedInputError:
+        return None
+    return units.written(unit) if unit.legacy and unit.spaced is spaced else None
+
+
+@fix("ITM-014")
+def subtypes_apart(draft: Draft) -> Done:
+    """Write single spaces between the words."""
+    for item in every_item(draft.envelope):
+        words = item.said.get("ResourceSubType", "").replace(",", " ").split()
+        yield from _rewritten(draft, item, "ResourceSubType", " ".join(words) or None)
+
+
+@fix("ITM-007")
+def resources_in_full(draft: Draft) -> Done:
+    """Write ovf:/disk/ or ovf:/file/ before the id."""
+    for item in every_item(draft.envelope):
+        plain = item.said.get("HostResource", "").removeprefix("ovf:").lstrip("/")
+        if plain.startswith((DISK, FILE)):
+            yield from _rewritten(draft, item, "HostResource", f"ovf:/{plain}")
+
+
+@fix("VHS-008")
+def children_sorted(draft: Draft) -> Done:
+    """Put the children of an item in order and name the item, its extensions staying last."""
+    for item in every_item(draft.envelope):
+        if item.names and "ElementName" not in item.names:
+            name = item.said.get("Caption") or resource_name(item.kind).rpartition(", ")[2]
+            space = etree.QName(_first(item)).namespace
+            made = etree.Element(f"{{{space}}}ElementName")
+            made.text = name
+            draft.text.prepend(item.element, made)
+            yield item.element, f"{item.label} has an ElementName now ({summary(name)})"
+        children = draft.text.children(item.element)
+        own = [child for child in children if str(child.tag).startswith(f"{{{CIM}")]
+        others = [child for child in children if child not in own]
+        right = [*sorted(own, key=lambda child: local_name(str(child.tag))), *others]
+        if children != right:
+            draft.text.reorder(item.element, right)
+            if list(item.names) != sorted(item.names):
+                yield item.element, f"{item.label} has its children in order now"
+
+
+def _first(item: WrittenItem) -> etree._Element:
+    return next(
+        child
+        for child in item.element.iterchildren(etree.Element)
+        if str(child.tag).startswith(f"{{{CIM}")
+    )

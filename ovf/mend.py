@@ -1,0 +1,58 @@
+"""Mending a package: judge it, mend what needs no guess, and say what was done.
+
+The fixes of every rule that found something are run, again and again until nothing more is mended,
+for one may uncover what another mends. Whatever is about the package's form, order of members,
+headers, manifest, is right by its being written anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ovf.edit.draft import Draft
+from ovf.fix import all_fixes
+from ovf.package import Package
+from ovf.profile import Target
+from ovf.rule import all_rules
+from ovf.validate import validate
+from rehost.judgement import Repair
+
+MOST_ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A draft of what is to be written, and what was mended in it, in that order."""
+
+    draft: Draft
+    repairs: tuple[Repair, ...]
+
+
+def mend(package: Package, targets: tuple[Target, ...] = ()) -> Mended:
+    """Mend what the standard's rules find in a package, and what importers do not take."""
+    draft = Draft.of(package)
+    repairs: list[Repair] = []
+    for _ in range(MOST_ROUNDS):
+        found = _broken(package.described_by(draft.content), targets)
+        done = [
+            change
+            for fix in all_fixes()
+            if fix.rule in found
+            for target in targets or (None,)
+            for change in fix.changes(draft, target)
+        ]
+        if not done:
+            break
+        repairs += done
+    return Mended(draft, tuple(dict.fromkeys(repairs)))
+
+
+def _broken(package: Package, targets: tuple[Target, ...]) -> set[str]:
+    """Return the ids of the rules and checks with a fix that find something."""
+    mended = {fix.rule for fix in all_fixes()}
+    rules = [rule for rule in all_rules() if rule.id in mended]
+    found = {finding.rule for finding in validate(package, rules)}
+    for target in targets:
+        checks = (check for check in target.profile.checks if check.id in mended)
+        found |= {found.rule for check in checks for found in check.findings(package, target)}
+    return found

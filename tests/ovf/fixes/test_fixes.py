@@ -1,0 +1,57 @@
+"""Every fix, on the example that breaks its rule: what it says, and that nothing is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ovf.fix import Fix, all_fixes
+from ovf.mend import mend
+from ovf.package import Package
+from ovf.rule import Needs, all_rules
+from ovf.validate import validate
+from tests.ovf.builders import FIXTURES
+
+RULES = {rule.id: rule for rule in all_rules()}
+OF_DESCRIPTORS = [
+    fix for fix in all_fixes() if fix.rule in RULES and RULES[fix.rule].needs is Needs.DESCRIPTOR
+]
+MORE_IS_WRONG = {"CNT-003", "DSK-004", "ENV-005"}
+"""Rules whose example also holds what is mended by a guess only."""
+each_fix = pytest.mark.parametrize("fix", OF_DESCRIPTORS, ids=lambda fix: fix.rule)
+
+
+def said(package: Package, folder: Path) -> str:
+    lines = (str(repair).replace(f"{folder}/", "") for repair in mend(package).repairs)
+    return "\n".join(lines) + "\n"
+
+
+def found(package: Package) -> set[str]:
+    return {finding.rule for finding in validate(package, descriptor_only=True)}
+
+
+@each_fix
+def test_a_fix_mends_the_example_in_the_expected_words(fix: Fix) -> None:
+    folder = FIXTURES / "rules" / fix.rule
+    package = Package.open(folder / "bad.ovf")
+    expected = (FIXTURES / "fixes" / f"{fix.rule}.expected").read_text()
+    assert said(package, folder) == expected
+
+
+@each_fix
+def test_what_was_mended_is_as_the_rule_wants_it(fix: Fix) -> None:
+    package = Package.open(FIXTURES / "rules" / fix.rule / "bad.ovf")
+    done = mend(package)
+    now = package.described_by(done.draft.content)
+    before, after = found(package), found(now)
+    assert after <= before
+    assert (fix.rule in after) == (fix.rule in MORE_IS_WRONG)
+    assert mend(now).repairs == ()
+
+
+@each_fix
+def test_a_good_example_is_left_byte_for_byte(fix: Fix) -> None:
+    package = Package.open(FIXTURES / "rules" / fix.rule / "good.ovf")
+    done = mend(package)
+    assert (done.repairs, done.draft.content) == ((), package.descriptor.content)
