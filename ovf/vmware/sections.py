@@ -54,7 +54,11 @@ def _products(envelope: Envelope) -> Iterator[etree._Element]:
     yield from envelope.root.iter(f"{{{envelope.namespace}}}ProductSection")
 
 
-@check("VMW-041", source=SOURCE, sure=Sure.UNCONFIRMED)
+@check(
+    "VMW-041",
+    source="vSphere Web Services API, fault OvfPropertyType",
+    sure=Sure.DOCUMENTATION,
+)
 def property_types(package: Package, target: Target) -> Iterator[Hit]:
     """A property has a type, of the standard's or of VMware's vApp properties.
 
@@ -70,7 +74,11 @@ def property_types(package: Package, target: Target) -> Iterator[Hit]:
                 yield Hit(envelope.at(entry), f"property {key!r} {summary(said)}")
 
 
-@check("VMW-042", source=SOURCE, sure=Sure.UNCONFIRMED)
+@check(
+    "VMW-042",
+    source="vSphere Web Services API, fault OvfDuplicatedPropertyIdImport",
+    sure=Sure.DOCUMENTATION,
+)
 def property_keys(package: Package, target: Target) -> Iterator[Hit]:
     """A property has a key, once in its product; a machine has each product once.
 

@@ -120,7 +120,7 @@ def _is_said(element: etree._Element) -> bool:
 @check(
     "VMW-021",
     quote="Unsupported section '{name}' ({info}).",
-    source="github.com/xcp-ng/xenadmin/issues/202",
+    source="github.com/xcp-ng/xenadmin/issues/202; vSphere Web Services API, OvfUnsupportedSection",
     sure=Sure.ISSUE,
 )
 def unsupported_section(package: Package, target: Target) -> Iterator[Hit]:
@@ -148,8 +148,9 @@ def unsupported_section(package: Package, target: Target) -> Iterator[Hit]:
 @check(
     "VMW-022",
     quote="Missing child element '{name}'.",
-    source="the words in github.com/dirkhh/adsb-feeder-image/issues/67, librenms/packer-builds #31",
-    sure=Sure.UNCONFIRMED,
+    source="vSphere Web Services API, fault OvfMissingElement; the words in"
+    " github.com/dirkhh/adsb-feeder-image/issues/67, librenms/packer-builds #31",
+    sure=Sure.DOCUMENTATION,
 )
 def missing_child(package: Package, target: Target) -> Iterator[Hit]:
     """Every system, collection and section begins with Info, and every system has hardware.

@@ -157,3 +157,9 @@ def test_whole_packages_break_no_check_of_files(identifier: str, tmp_path: Path)
 
 def test_every_check_of_files_has_its_package() -> None:
     assert set(BUILT) == {check.id for check in all_checks() if check.needs is Needs.FILES}
+
+
+def test_the_page_on_importers_has_every_profile() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "importers.md").read_text(encoding="utf-8")
+    rows = "".join(line.partition(" | ")[0] for line in page.splitlines() if line[:3] == "| `")
+    assert set(rows.split("`")[1::2]) == {profile.name for profile in profiles()}
