@@ -50,6 +50,11 @@ output_options = (
     click.option("--in-place", is_flag=True, help="Replace SOURCE itself."),
     force_option,
     digest_option,
+    click.option(
+        "--descriptor-only",
+        is_flag=True,
+        help="Write the descriptor alone: no file is looked at, and there is no manifest.",
+    ),
 )
 
 
@@ -72,8 +77,11 @@ def edit(
     dest, force = _destination(package, asked)
     draft = Draft.of(package)
     change(draft)
-    state_sizes(draft)
-    found = draft.parcel(name=name_for(dest), algorithm=algorithm(asked["digest"]))
+    if asked["descriptor_only"]:
+        found = _descriptor_alone(draft, dest)
+    else:
+        state_sizes(draft)
+        found = draft.parcel(name=name_for(dest), algorithm=algorithm(asked["digest"]))
     left = sorted(draft.removed) if asked["in_place"] and package.archive is None else []
     tell((*draft.notes, *found.notes, *(f"{package.where(name)}: {LEFT}" for name in left)))
     deliver(ctx, found, dest, force=force)
@@ -98,6 +106,20 @@ def put(found: Parcel, dest: Path, *, force: bool, progress: Progress) -> list[P
         written = [folder / name for name in names]
     progress.close()
     return written
+
+
+def _descriptor_alone(draft: Draft, dest: Path) -> Parcel:
+    from ovf.parcel import Parcel
+    from ovf.write import Contents, held
+
+    if dest.suffix.lower() == ARCHIVE:
+        raise UsageError(
+            "an archive is not written without its files",
+            where=str(dest),
+            hint="Write to an .ovf or a folder: -o DEST.ovf.",
+        )
+    name = name_for(dest) or draft.file.rpartition("/")[2]
+    return Parcel(Contents(held(name, draft.content), (), None), ())
 
 
 def transfer(

@@ -11,7 +11,7 @@ from typing import Self
 
 from lxml import etree
 
-from ovf.envelope import Envelope
+from ovf.envelope import Envelope, Reference
 from ovf.package import Package, name_of
 from ovf.parcel import Parcel, parcel
 from ovf.splice import Manuscript
@@ -33,7 +33,7 @@ class Draft:
     def __init__(
         self, content: bytes, *, file: str, label: str, package: Package | None = None
     ) -> None:
-        self._file = file
+        self.file = file
         self._label = label
         self.package = package
         self.text = Manuscript(content, label)
@@ -68,9 +68,9 @@ class Draft:
         """Return the package as it is to be written; see ``ovf.parcel``."""
         self.settle()
         if self.package is None:
-            files = (self.added[name_of(each)] for each in self.envelope.references)
-            descriptor = held(name or self._file, self.content)
-            return Parcel(Contents(descriptor, tuple(files), algorithm), ())
+            files = tuple(map(self._added, self.envelope.references))
+            descriptor = held(name or self.file, self.content)
+            return Parcel(Contents(descriptor, files, algorithm), ())
         return parcel(
             self.package,
             envelope=self.envelope,
@@ -153,6 +153,14 @@ class Draft:
         """Return the file of an element, and the line as long as that is the one in the file."""
         return str(self.envelope.at(element)) if self._unchanged else self._label
 
+    def _added(self, reference: Reference) -> Member:
+        found = self.added.get(name_of(reference))
+        if found is None:
+            raise DamagedInputError(
+                f"names a file that was not added ({name_of(reference)!r})", where=self._label
+            )
+        return found
+
     def _chosen(
         self, known: list[etree._Element], identifier: str | None, what: str
     ) -> etree._Element:
@@ -183,7 +191,7 @@ class Draft:
         return parent is None or self.name(local_name(str(parent.tag))) == str(parent.tag)
 
     def _read(self) -> Envelope:
-        envelope = Envelope.of(self.text.root, file=self._file, label=self._label)
+        envelope = Envelope.of(self.text.root, file=self.file, label=self._label)
         if envelope.dialect is not None:
             raise UnsupportedInputError(
                 f"is in a dialect that is read but not edited ({envelope.dialect})",

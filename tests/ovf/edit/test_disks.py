@@ -258,6 +258,12 @@ def test_what_makes_no_sense_is_refused_in_these_words(name: str, tmp_path: Path
     assert (str(caught.value), caught.value.hint) == (message, hint)
 
 
+def test_a_draft_of_its_own_needs_its_files() -> None:
+    with pytest.raises(InteropError) as caught:
+        draft_of().parcel()
+    assert str(caught.value) == "web.ovf: names a file that was not added ('disk.vmdk')"
+
+
 def test_an_image_of_several_files_is_refused(tmp_path: Path) -> None:
     flat = stream(raw_disk(tmp_path / "raw"), tmp_path / "flat.vmdk", "monolithicFlat")
     with pytest.raises(InteropError) as caught:

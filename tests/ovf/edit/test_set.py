@@ -109,6 +109,28 @@ def test_a_signature_goes_with_a_word(tmp_path: Path) -> None:
     assert Package.open(tmp_path / "new.ova").certificate_name is None
 
 
+def test_a_descriptor_whose_files_are_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "web.ovf").write_text(WEB)
+    arguments = (tmp_path / "web.ovf", "-o", tmp_path / "new.ovf", "--name", "shop")
+    done = rehost("ovf", "set", *arguments)
+    assert seen(done, tmp_path) == (
+        3,
+        "",
+        "error: web.ovf:8: names a file that is not in the package ('disk.vmdk')\n"
+        "hint: Put the file beside the descriptor, or fetch the package again.\n",
+    )
+    done = rehost("ovf", "set", *arguments, "--descriptor-only")
+    assert seen(done, tmp_path) == (0, "wrote new.ovf\n", "")
+    assert difference(WEB, (tmp_path / "new.ovf").read_text()).count("\n") == 3
+    done = rehost("ovf", "set", *arguments[:-4], "-o", "x.ova", "--name", "x", "--descriptor-only")
+    assert seen(done, tmp_path) == (
+        2,
+        "",
+        "error: x.ova: an archive is not written without its files\n"
+        "hint: Write to an .ovf or a folder: -o DEST.ovf.\n",
+    )
+
+
 def test_what_cannot_be_done_is_said(source: Path, tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("ip\n")
     cases: list[tuple[tuple[str | Path, ...], int, str]] = [
