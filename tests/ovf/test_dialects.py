@@ -94,3 +94,10 @@ def test_a_name_that_is_there_already_is_not_said_twice() -> None:
     section = f'<Section x:type="o:VirtualHardwareSection_Type">{item}</Section>'
     [first, *_] = items(read(draft(inside=section)))
     assert first.said == {"Address": "1", "BusNumber": "0"}
+
+
+@pytest.mark.parametrize("kind", ["9", "²", "-", "9" * 5000])
+def test_a_type_that_is_no_name_names_nothing(kind: str) -> None:
+    text = draft(inside=f'<Section x:type="o:{kind}_Type"><Info/></Section>')
+    root = Envelope.read(text.encode(), file="web.ovf", label="web.ovf").root
+    assert len(list(root.iter(f"{{{OVF_10}}}Section"))) == 1
