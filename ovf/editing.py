@@ -11,6 +11,7 @@ import click
 from rehost.console.output import say
 from rehost.errors import UsageError
 from rehost.progress import SILENT, Progress
+from rehost.tar import fits_ustar
 
 if TYPE_CHECKING:
     from ovf.edit.draft import Draft
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 ARCHIVE = ".ova"
 DESCRIPTOR = ".ovf"
+LARGE = "is too large for a USTAR header; its size is written as GNU tar writes it"
+UNSEEN = "is left out, for no file was looked at"
 LEFT = "is no longer part of the package, but left where it is"
 DIGESTS = ("sha1", "sha256", "sha384", "sha512", "none")
 PATH = click.Path(path_type=Path)
@@ -79,6 +82,8 @@ def edit(
     change(draft)
     if asked["descriptor_only"]:
         found = _descriptor_alone(draft, dest)
+        seals = [name for name in (package.manifest_name, package.certificate_name) if name]
+        draft.notes += [f"{package.where(name)}: {UNSEEN}" for name in seals]
     else:
         state_sizes(draft)
         found = draft.parcel(name=name_for(dest), algorithm=algorithm(asked["digest"]))
@@ -89,6 +94,9 @@ def edit(
 
 def deliver(ctx: click.Context, found: Parcel, dest: Path, *, force: bool) -> None:
     """Write a package, and say what was written."""
+    if dest.suffix.lower() == ARCHIVE:
+        large = [each.name for each in found.contents.files if not fits_ustar(each.open().size)]
+        tell(tuple(f"{dest}!{name}: {LARGE}" for name in large))
     for path in put(found, dest, force=force, progress=ctx.obj or SILENT):
         say(f"wrote {path}")
 

@@ -22,10 +22,15 @@ def padding(size: int) -> int:
     return -size % BLOCK
 
 
+def fits_ustar(size: int) -> bool:
+    """Say whether a ustar header can give a size."""
+    return size < LARGEST_USTAR
+
+
 def header(name: str, size: int, *, where: str = "") -> bytes:
     """Return the header of a regular file; ``where`` is the archive, for messages."""
     prefix, short = _parted(name, where or name)
-    length = b"%011o\0" % size if size < LARGEST_USTAR else b"\x80" + size.to_bytes(11, "big")
+    length = b"%011o\0" % size if fits_ustar(size) else b"\x80" + size.to_bytes(11, "big")
     block = bytearray(BLOCK)
     fields = (
         *((0, short), (100, b"0000644\0"), (108, b"0000000\0"), (116, b"0000000\0")),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from ovf.package import Package
 from ovf.validate import validate
+from rehost.console.main import run
 from tests.ovf.builders import manifest, pack, signed_off, with_disk
 from tests.support.packages import Said, rehost
 
@@ -84,6 +88,22 @@ def test_a_new_manifest_costs_the_signature(tmp_path: Path) -> None:
     )
     wrote = "".join(f"wrote out/{name}\n" for name in ("disk.vmdk", "web.ovf", "web.mf"))
     assert seen(done, tmp_path) == (0, wrote, note)
+
+
+def test_what_ustar_cannot_say_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = pack(tmp_path / "web.ova", WHOLE)
+    monkeypatch.setattr("rehost.tar.LARGEST_USTAR", len(DISK))
+    assert run(["ovf", "pack", str(source), str(tmp_path / "x.ova")]) == 0
+    said = capsys.readouterr()
+    assert said.out.replace(f"{tmp_path}/", "") == "wrote x.ova\n"
+    assert said.err.replace(f"{tmp_path}/", "") == (
+        "note: x.ova!disk.vmdk: is too large for a USTAR header;"
+        " its size is written as GNU tar writes it\n"
+    )
+    listed = subprocess.run(["tar", "tvf", tmp_path / "x.ova"], capture_output=True, check=True)
+    assert f" {len(DISK)} " in listed.stdout.decode()
 
 
 def test_the_names_say_which_form_is_meant(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.ovf.builders import manifest, pack, signed_off
 from tests.ovf.edit.appliances import DISK, WEB, difference
 from tests.support.packages import Said, rehost
 
+ALONE = "--descriptor-only"
 WHOLE = {"web.ovf": WEB.encode(), "disk.vmdk": DISK}
 EVERYTHING = (
     *("--name", "shop", "--cpus", "2", "--memory", "1G", "--nics", "2", "--nic-type", "E1000"),
@@ -119,10 +120,15 @@ def test_a_descriptor_whose_files_are_elsewhere(tmp_path: Path) -> None:
         "error: web.ovf:8: names a file that is not in the package ('disk.vmdk')\n"
         "hint: Put the file beside the descriptor, or fetch the package again.\n",
     )
-    done = rehost("ovf", "set", *arguments, "--descriptor-only")
+    done = rehost("ovf", "set", *arguments, ALONE)
     assert seen(done, tmp_path) == (0, "wrote new.ovf\n", "")
     assert difference(WEB, (tmp_path / "new.ovf").read_text()).count("\n") == 3
-    done = rehost("ovf", "set", *arguments[:-4], "-o", "x.ova", "--name", "x", "--descriptor-only")
+    (tmp_path / "new.mf").write_text("")
+    done = rehost("ovf", "set", tmp_path / "new.ovf", "--in-place", "--name", "x", ALONE)
+    note = "note: new.mf: is left out, for no file was looked at\n"
+    assert seen(done, tmp_path) == (0, "wrote new.ovf\n", note)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.ovf", "web.ovf"]
+    done = rehost("ovf", "set", *arguments[:-4], "-o", "x.ova", "--name", "x", ALONE)
     assert seen(done, tmp_path) == (
         2,
         "",
