@@ -34,6 +34,8 @@ PREFIXES = {
     **{name: Fraction(1024**power) for power, name in enumerate(BINARY, 1)},
     **{name: Fraction(1, 1000**power) for power, name in enumerate(SMALL, 1)},
 }
+PHYSICAL = ("ampere", "gram", "joule", "kelvin", "liter", "meter", "newton", "volt", "watt")
+"""Of the annex's units that no machine is measured in, those that power and cooling may be."""
 BASES = {
     "byte": ("byte", Fraction(1)),
     "bit": ("byte", Fraction(1, 8)),
@@ -45,6 +47,7 @@ BASES = {
     "minute": ("second", Fraction(60)),
     "hour": ("second", Fraction(3600)),
     "day": ("second", Fraction(86400)),
+    **{name: (name, Fraction(1)) for name in PHYSICAL},
 }
 
 LEGACY = {

@@ -73,6 +73,7 @@ def test_only_space_around_the_caret_is_called_spaced(text: str) -> None:
         ("byte * byte", "byte*byte"),
         ("1 / second^2", "1/second/second"),
         ("count", "count"),
+        ("kilowatt", "watt"),
         ("2^20", "count"),
     ],
 )
