@@ -20,30 +20,13 @@ from lxml import etree
 
 from ovf.fragment import Layout, escaped_text, written
 from ovf.parse import decoded, encoding_of, parse
+from ovf.siblings import Entry, Siblings
 from ovf.spans import spans
 from ovf.tags import StartTag
 from rehost.errors import UnsupportedInputError
 
-BLANK = " \t\r\n"
 UNIT = "  "
 SAME_LINE = re.compile(r"(?:[ \t]*<!--.*?-->)+(?=[ \t]*(?:[\r\n]|\Z))", re.DOTALL)
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A child as it will be: what stands before it, itself, and what follows it in its line."""
-
-    element: etree._Element
-    lead: str
-    tail: str = ""
-
-
-@dataclass(slots=True)
-class _Children:
-    """The children of an element in their order, and what stands between the last and its end."""
-
-    entries: list[_Entry]
-    close: str
 
 
 @dataclass(slots=True)
@@ -53,7 +36,7 @@ class _Changes:
     attributes: dict[str, str | None] = field(default_factory=dict)
     name: str | None = None
     text: str | None = None
-    children: _Children | None = None
+    children: Siblings | None = None
 
 
 class Manuscript:
@@ -68,6 +51,8 @@ class Manuscript:
         self._spans = dict(zip(self._elements, spans(self._text), strict=True))
         self._changes: dict[etree._Element, _Changes] = {}
         self._touched: set[etree._Element] = set()
+        self._homes: dict[etree._Element, etree._Element] = {}
+        self._leads: dict[etree._Element, str] = {}
 
     @property
     def changed(self) -> bool:
@@ -92,41 +77,30 @@ class Manuscript:
 
     def append(self, parent: etree._Element, new: etree._Element) -> None:
         """Put a new element behind all children of ``parent``."""
-        self._put(parent, new, len(self._children(parent).entries))
+        self._put(parent, new, self._children(parent).end)
 
     def prepend(self, parent: etree._Element, new: etree._Element) -> None:
         """Put a new element before all children of ``parent``."""
-        self._put(parent, new, 0)
+        self._put(parent, new, self._children(parent).first)
 
     def before(self, sibling: etree._Element, new: etree._Element) -> None:
         """Put a new element directly before another, which may be new itself."""
-        parent, number = self._place(sibling)
-        self._put(parent, new, number)
+        parent, entry = self._place(sibling)
+        self._put(parent, new, entry)
 
     def after(self, sibling: etree._Element, new: etree._Element) -> None:
         """Put a new element directly behind another, which may be new itself."""
-        parent, number = self._place(sibling)
-        self._put(parent, new, number + 1)
+        parent, entry = self._place(sibling)
+        self._put(parent, new, entry.following)
 
     def remove(self, element: etree._Element) -> None:
         """Remove an element with the white space that sets it off; comments about it stay."""
-        parent, number = self._place(element)
-        children = self._children(parent)
-        gone = children.entries.pop(number)
-        kept = gone.lead.rstrip(BLANK) + gone.tail
-        if number < len(children.entries):
-            following = children.entries[number]
-            following.lead = kept + following.lead
-        else:
-            children.close = kept + children.close
+        parent, entry = self._place(element)
+        self._children(parent).remove(entry)
 
     def reorder(self, parent: etree._Element, order: Sequence[etree._Element]) -> None:
         """Put the children of an element, all of them, into another order."""
-        children = self._children(parent)
-        entries = {entry.element: entry for entry in children.entries}
-        if len(order) != len(entries) or set(order) != entries.keys():
-            raise ValueError("an order has to name every child once")
-        children.entries = [entries[element] for element in order]
+        self._children(parent).reorder(order)
 
     def children(self, parent: etree._Element) -> list[etree._Element]:
         """Return the child elements as they will be, new ones among them."""
@@ -134,7 +108,7 @@ class Manuscript:
         known = changes.children if changes else None
         if known is None:
             return list(parent.iterchildren(etree.Element))
-        return [entry.element for entry in known.entries]
+        return [entry.element for entry in known if entry.element is not None]
 
     def content(self) -> bytes:
         """Return the document with all changes made; without any, the very bytes it came from."""
@@ -164,50 +138,55 @@ class Manuscript:
             self._touched |= {element, *element.iterancestors()}
         return self._changes[element]
 
-    def _children(self, parent: etree._Element) -> _Children:
+    def _children(self, parent: etree._Element) -> Siblings:
         changes = self._change(parent)
         if changes.children is None:
             changes.children = self._as_written(parent)
         return changes.children
 
-    def _as_written(self, parent: etree._Element) -> _Children:
+    def _as_written(self, parent: etree._Element) -> Siblings:
         span = self._spans[parent]
-        entries: list[_Entry] = []
+        found = Siblings()
         at = span.opened
         for child in parent.iterchildren(etree.Element):
             place = self._spans[child]
-            gap = self._slice(at, place.start)
-            if entries:
-                entries[-1].tail, gap = _parted(gap)
-            entries.append(_Entry(child, gap))
+            lead = self._gap(at, place.start, found)
+            found.put(Entry(child, lead), found.end)
             at = place.end
-        close = self._slice(at, span.closing)
-        if entries:
-            entries[-1].tail, close = _parted(close)
-        return _Children(entries, close)
+        found.end.lead = self._gap(at, span.closing, found)
+        return found
 
-    def _place(self, sibling: etree._Element) -> tuple[etree._Element, int]:
-        """Return the parent of an element, new or old, and its number among the children."""
-        parent = sibling.getparent() if sibling in self._spans else None
-        if parent is not None:
-            self._children(parent)
-        for owner, changes in self._changes.items():
-            entries = changes.children.entries if changes.children else []
-            for number, entry in enumerate(entries):
-                if entry.element is sibling:
-                    return owner, number
-        raise ValueError("only an element of the document has a place in it")
+    def _gap(self, start: int, end: int, before: Siblings) -> str:
+        """Return what stands before a child or an end, less what belongs to the child before."""
+        gap = self._slice(start, end)
+        if len(before):
+            before.end.previous.tail, gap = _parted(gap)
+        return gap
 
-    def _put(self, parent: etree._Element, new: etree._Element, number: int) -> None:
-        if new in self._spans or new.getparent() is not None:
+    def _place(self, sibling: etree._Element) -> tuple[etree._Element, Entry]:
+        """Return the parent of an element, new or old, and its entry among the children."""
+        parent = sibling.getparent() if sibling in self._spans else self._homes.get(sibling)
+        entry = None if parent is None else self._children(parent).of(sibling)
+        if parent is None or entry is None:
+            raise ValueError("only an element of the document has a place in it")
+        return parent, entry
+
+    def _put(self, parent: etree._Element, new: etree._Element, before: Entry) -> None:
+        if new in self._spans or new in self._homes or new.getparent() is not None:
             raise ValueError("only an element that is nowhere yet can be put in")
         children = self._children(parent)
-        if not children.entries and not children.close:
-            children.close = self._line(parent)
-        children.entries.insert(number, _Entry(new, self._lead(parent)))
+        if not len(children) and not children.end.lead:
+            children.end.lead = self._line(parent)
+        children.put(Entry(new, self._lead(parent)), before)
+        self._homes[new] = parent
 
     def _lead(self, parent: etree._Element) -> str:
         """Return the line end and indentation that a new child of an element gets."""
+        if parent not in self._leads:
+            self._leads[parent] = self._usual_lead(parent)
+        return self._leads[parent]
+
+    def _usual_lead(self, parent: etree._Element) -> str:
         leads = Counter(self._indent(child) for child in parent.iterchildren(etree.Element))
         if leads:
             return max(leads, key=lambda lead: (leads[lead], lead))
@@ -271,12 +250,15 @@ class Manuscript:
     def _content(self, element: etree._Element, changes: _Changes) -> str:
         if changes.text is not None:
             return escaped_text(changes.text)
-        children = changes.children or self._as_written(element)
+        children = changes.children
+        if children is None:
+            children = self._as_written(element)
         shown = (
             entry.lead + self._shown(element, entry.element) + entry.tail
-            for entry in children.entries
+            for entry in children
+            if entry.element is not None
         )
-        return "".join(shown) + children.close
+        return "".join(shown) + children.end.lead
 
     def _shown(self, parent: etree._Element, child: etree._Element) -> str:
         if child in self._spans:

@@ -20,6 +20,8 @@ from rehost.errors import InteropError
 from rehost.tracked import local_name
 
 NORMAL = "normal"
+MOST_CONFIGURATIONS = 64
+"""Of how many the hardware is shown; no real package comes near."""
 PRODUCT_WORDS = ("Product", "Vendor", "Version", "FullVersion", "ProductUrl", "VendorUrl", "AppUrl")
 
 
@@ -267,7 +269,7 @@ def _hardware(envelope: Envelope, section: etree._Element) -> Iterator[HardwareS
         for each in envelope.children(parent, "Configuration")
     ]
     chosen: list[str | None] = [each for each in known if each in named]
-    for configuration in chosen or [None]:
+    for configuration in chosen[:MOST_CONFIGURATIONS] or [None]:
         devices = _combined(items, configuration or envelope.default_configuration)
         yield HardwareSummary(
             configuration,

@@ -37,12 +37,14 @@ def set_processors(
     if not 0 < count <= MOST_PROCESSORS:
         raise UsageError(f"is an impossible number of processors ({count})")
     kind = ResourceType.PROCESSOR
-    for item in _items(draft, system, kind, configurations):
+    chosen = _items(draft, system, kind, configurations)
+    quantities = _Quantities(Hardware.of(draft, system))
+    for item in chosen:
         cores = _cores(item)
         if cores and count % cores:
             note = f"vmw:CoresPerSocket {cores} does not divide {count} processors"
             draft.notes.append(f"{draft.where(item.element)}: {note}")
-        _set_quantity(draft, system, item, count)
+        quantities.set(item, count)
     if not _all(draft, system, kind):
         name = f"{count} virtual CPU(s)"
         said = {"AllocationUnits": "hertz * 10^6", "Description": "Number of Virtual CPUs"}
@@ -59,14 +61,15 @@ def set_memory(
     if size <= 0:
         raise UsageError(f"is an impossible size of memory ({size})")
     kind = ResourceType.MEMORY
-    for item in _items(draft, system, kind, configurations):
+    chosen = _items(draft, system, kind, configurations)
+    quantities = _Quantities(Hardware.of(draft, system))
+    for item in chosen:
         factor = _unit(item)
         keeps = factor > 0 and size % factor == 0
         if not keeps:
-            hardware = Hardware.of(draft, system)
             factor, unit = (MIB, MIB_UNIT) if size % MIB == 0 else (1, "byte")
-            hardware.say(item, "AllocationUnits", unit)
-        _set_quantity(draft, system, item, size // factor, renames=keeps)
+            quantities.hardware.say(item, "AllocationUnits", unit)
+        quantities.set(item, size // factor, renames=keeps)
     if not _all(draft, system, kind):
         factor, unit, short = (MIB, MIB_UNIT, "MB") if size % MIB == 0 else (1, "byte", "B")
         said = {"AllocationUnits": unit, "Description": "Memory Size"}
@@ -153,36 +156,40 @@ def _part(draft: Draft, system: str | None, kind: ResourceType, configuration: s
     draft.settle()
 
 
-def _set_quantity(
-    draft: Draft, system: str | None, item: WrittenItem, quantity: int, *, renames: bool = True
-) -> None:
-    """Set a number, refusing one outside the range, and mend the names that repeat the old one."""
-    hardware = Hardware.of(draft, system)
-    _refuse_outside(hardware, item, quantity)
-    old = item.said.get("VirtualQuantity", "")
-    for name in WORDS:
-        text = item.said.get(name, "")
-        if renames and old.isdigit():
-            renamed = re.sub(QUANTITIES % old, str(quantity), text)
-            if renamed != text:
-                hardware.say(item, name, renamed)
-    hardware.say(item, "VirtualQuantity", str(quantity))
+class _Quantities:
+    """Sets the numbers of items that are still as they were."""
 
+    def __init__(self, hardware: Hardware) -> None:
+        self.hardware = hardware
+        self._bounds: dict[str | None, list[WrittenItem]] = {}
+        for each in hardware.items:
+            if each.bound in {"min", "max"}:
+                self._bounds.setdefault(each.instance, []).append(each)
 
-def _refuse_outside(hardware: Hardware, item: WrittenItem, quantity: int) -> None:
-    for bound in hardware.items:
+    def set(self, item: WrittenItem, quantity: int, *, renames: bool = True) -> None:
+        """Set a number, refusing one outside the range, and mend names that repeat the old one."""
+        for bound in self._bounds.get(item.instance, ()):
+            self._refuse_outside(bound, item, quantity)
+        old = item.said.get("VirtualQuantity", "")
+        for name in WORDS:
+            text = item.said.get(name, "")
+            if renames and whole(old) is not None:
+                renamed = re.sub(QUANTITIES % old, str(quantity), text)
+                if renamed != text:
+                    self.hardware.say(item, name, renamed)
+        self.hardware.say(item, "VirtualQuantity", str(quantity))
+
+    def _refuse_outside(self, bound: WrittenItem, item: WrittenItem, quantity: int) -> None:
         limit = whole(bound.said.get("VirtualQuantity"))
-        if bound.instance != item.instance or limit is None:
-            continue
-        if (bound.bound == "min" and quantity < limit) or (
-            bound.bound == "max" and quantity > limit
-        ):
-            word = "least" if bound.bound == "min" else "most"
-            raise UsageError(
-                f"{item.label} may have at {word} {limit} (asked for {quantity})",
-                where=hardware.draft.where(bound.element),
-                hint="The package gives this range itself; stay inside it.",
-            )
+        least = bound.bound == "min"
+        if limit is None or (quantity >= limit if least else quantity <= limit):
+            return
+        raise UsageError(
+            f"{item.label} may have at {'least' if least else 'most'} {limit}"
+            f" (asked for {quantity})",
+            where=self.hardware.draft.where(bound.element),
+            hint="The package gives this range itself; stay inside it.",
+        )
 
 
 def _unit(item: WrittenItem) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cached_property
 
 from lxml import etree
 
@@ -33,12 +33,12 @@ STORAGE = frozenset((ResourceType.FLOPPY, ResourceType.CD, ResourceType.DVD, Res
 BEHIND = ("VirtualHardwareSection", "Info", "System", *TAGS)
 
 
-@dataclass(frozen=True, slots=True)
 class Hardware:
     """A virtual system's hardware section, the first of several, and the items in it."""
 
-    draft: Draft
-    section: etree._Element
+    def __init__(self, draft: Draft, section: etree._Element) -> None:
+        self.draft = draft
+        self.section = section
 
     @classmethod
     def of(cls, draft: Draft, system: str | None) -> Hardware:
@@ -58,9 +58,9 @@ class Hardware:
             draft.notes.append(note)
         return cls(draft, sections[0])
 
-    @property
+    @cached_property
     def items(self) -> tuple[WrittenItem, ...]:
-        """The items, ranges and all configurations included."""
+        """The items before any change, ranges and all configurations included."""
         return items_of(self.section, self.draft.envelope)
 
     def of_kind(self, *kinds: int) -> list[WrittenItem]:

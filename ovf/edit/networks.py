@@ -143,13 +143,12 @@ def set_nic_words(
             f"there are {len(nics)} network adapters, but {len(values)} values for them",
             where=draft.where(hardware.section),
         )
-    for number, nic in enumerate(nics):
-        value = values[min(number, len(values) - 1)]
-        for element in hardware.of_kind(kind):
-            if element.instance == nic.instance:
-                hardware.say(element, name, value)
-                if name == "Connection":
-                    _mend_description(draft, element, value)
+    chosen = {nic.instance: values[min(number, len(values) - 1)] for number, nic in enumerate(nics)}
+    for element in hardware.of_kind(kind):
+        if (value := chosen.get(element.instance)) is not None:
+            hardware.say(element, name, value)
+            if name == "Connection":
+                _mend_description(draft, element, value)
     draft.settle()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -316,3 +317,16 @@ def test_of_several_hardware_sections_the_first_is_changed_with_a_word() -> None
     draft = draft_of(WEB[:end] + WEB[start:end] + WEB[end:])
     hardware.set_memory(draft, None, GIB)
     assert draft.notes == ["web.ovf:51: of 2 hardware sections only the first is changed"]
+
+
+def test_very_many_items_are_changed_and_removed_in_their_time() -> None:
+    start = WEB.index("      <ovf:Item>\n        <rasd:AddressOnParent>7")
+    end = WEB.index("    </ovf:VirtualHardwareSection>")
+    nic = WEB[start:end]
+    many = "".join(nic.replace("ID>5<", f"ID>{number}<") for number in range(5, 8005))
+    draft = draft_of(WEB[:start] + many + WEB[end:])
+    began = time.monotonic()
+    networks.set_nic_words(draft, None, "Connection", ["lan"])
+    networks.set_nics(draft, None, 1)
+    assert draft.content.decode().count("<rasd:ResourceType>10<") == 1
+    assert time.monotonic() - began < 30
