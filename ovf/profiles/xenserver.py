@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice, permutations
 from types import MappingProxyType
 
 from ovf import hits, importing
 from ovf.cim import ResourceType
+from ovf.envelope import VMW
 from ovf.outline import items
 from ovf.package import Package, name_of
 from ovf.profile import Hit, Profile, Sure, Target, check
@@ -21,7 +23,8 @@ from rehost.tracked import summary
 
 VALIDATION = "xenadmin, XenOvfApi/Validation.cs"
 IMPORT = "xenadmin, XenModel/Actions/OvfActions/Import.cs"
-UNIT = re.compile(r"\s*byte\s*\*\s*[0-9]+\s*\^\s*[0-9]+\s*")
+POWER = re.compile(r"byte(s?)\s*\*\s*[0-9]+\s*\^\s*[0-9]+\s*", re.IGNORECASE)
+NULL = "Object reference not set to an instance of an object."
 SUFFIXES = (
     *(".vhd", ".pvp", ".vmdk", ".mf", ".cert", ".xva", ".ovf", ".wim", ".vdi", ".sdi", ".iso"),
     ".gz",
@@ -44,15 +47,56 @@ def other_version(package: Package, target: Target) -> Found:
 
 @check("XEN-002", severity=Severity.WARNING, source=IMPORT, sure=Sure.CODE)
 def memory_unit(package: Package, target: Target) -> Found:
-    """The unit of memory is ``byte * a^b``, or the quantity is in MiB.
+    """Memory is in MiB, or its unit is ``bytes * a^b``.
 
-    Every other unit is taken for MiB: 4 with `GigaBytes` becomes a machine of 4 MiB.
+    Every other unit is taken for MiB: 4 with `GigaBytes` becomes a machine of 4 MiB. The newest
+    XenCenter also reads `byte * 2^30`, as the standard writes it; older ones and XCP-ng Center
+    know only `bytes`.
 
     Fix: write the quantity in MiB, with `byte * 2^20`.
     """
     for unit, hit in hits.memory_in_mebibytes(package.envelope):
-        if not UNIT.fullmatch(unit):
+        power = POWER.fullmatch(unit)
+        if power is None:
             yield hit
+        elif not power[1]:
+            yield replace(hit, message=f"{hit.message} where only 'bytes' is known")
+
+
+@check("XEN-011", source=IMPORT, sure=Sure.CODE, quote=NULL)
+def amounts_are_complete(package: Package, target: Target) -> Found:
+    """Memory and processors have a VirtualQuantity, and memory has AllocationUnits.
+
+    It reads them without asking whether they are there, and fails.
+
+    Fix: write the element; the unit of memory is `byte * 2^20`.
+    """
+    for item in items(package.envelope):
+        kind = importing.kind_of(item)
+        if kind not in {ResourceType.PROCESSOR, ResourceType.MEMORY}:
+            continue
+        if "VirtualQuantity" not in item.said:
+            yield Hit(item.at, f"{item.label} has no VirtualQuantity")
+        if kind == ResourceType.MEMORY and "AllocationUnits" not in item.said:
+            yield Hit(item.at, f"{item.label} has no AllocationUnits")
+
+
+@check("XEN-012", severity=Severity.WARNING, source=IMPORT, sure=Sure.CODE)
+def amounts_add_up(package: Package, target: Target) -> Found:
+    """A machine has one item of memory and one of processors.
+
+    The quantities of several are added, those of alternatives too.
+
+    Fix: remove all but one.
+    """
+    seen: set[tuple[object, int]] = set()
+    for item in items(package.envelope):
+        kind = importing.kind_of(item)
+        if kind in {ResourceType.PROCESSOR, ResourceType.MEMORY}:
+            key = (item.element.getparent(), kind)
+            if key in seen:
+                yield Hit(item.at, f"{item.label} is added to the one before")
+            seen.add(key)
 
 
 @check("XEN-003", severity=Severity.WARNING, source=VALIDATION, sure=Sure.CODE)
@@ -173,6 +217,66 @@ def properties(package: Package, target: Target) -> Found:
     return hits.properties(package.envelope)
 
 
+@check("XEN-013", severity=Severity.WARNING, source=IMPORT, sure=Sure.CODE)
+def several_drives_of_cds(package: Package, target: Target) -> Found:
+    """A machine has one CD or DVD drive.
+
+    Every other one is left out, with what lies in it.
+
+    Fix: remove the others, and insert what lies in them by hand.
+    """
+    seen = set()
+    for item in importing.devices(package.envelope, ResourceType.CD, ResourceType.DVD):
+        machine = item.element.getparent()
+        if machine in seen:
+            yield Hit(item.at, f"{item.label} is left out")
+        seen.add(machine)
+
+
+@check("XEN-014", severity=Severity.WARNING, source=IMPORT, sure=Sure.CODE)
+def empty_disk(package: Package, target: Target) -> Found:
+    """A disk drive has a Disk with a File.
+
+    An empty disk, which is to be made new, is left out.
+
+    Fix: add the disk after the import.
+    """
+    empty = {disk.id for disk in package.envelope.disks if not disk.file_ref}
+    for item in importing.devices(package.envelope, ResourceType.DISK):
+        if importing.disk_of(item, ("ovf:/disk/", "/disk/")) in empty:
+            yield Hit(item.at, f"{item.label} is left out, for its disk is empty")
+
+
+@check("XEN-015", severity=Severity.WARNING, source=IMPORT, sure=Sure.CODE)
+def caption(package: Package, target: Target) -> Found:
+    """The Caption of a disk drive has none of COM, FLOPPY and ISO in it.
+
+    Anywhere in it and in any case, as in `Common data`: the disk is taken for another device, and
+    left out without a word.
+
+    Fix: write another Caption, or none.
+    """
+    for item in importing.devices(package.envelope, ResourceType.DISK):
+        words = item.said.get("Caption", "").upper()
+        found = next((word for word in ("COM", "FLOPPY", "ISO") if word in words), None)
+        if found:
+            yield Hit(item.at, f"{item.label} is left out, for its Caption has {found} in it")
+
+
+@check("XEN-016", severity=Severity.WARNING, source=IMPORT, sure=Sure.CODE)
+def firmware(package: Package, target: Target) -> Found:
+    """The guest starts by BIOS, unless the package was written by XenCenter.
+
+    Other tools' words for UEFI are not read: the machine starts by BIOS and finds no system.
+
+    Fix: set the firmware after the import: `xe vm-param-set HVM-boot-params:firmware=uefi`.
+    """
+    envelope = package.envelope
+    for entry in envelope.root.iter(f"{{{VMW}}}Config"):
+        if entry.get(f"{{{VMW}}}key") == "firmware" and entry.get(f"{{{VMW}}}value") == "efi":
+            yield Hit(envelope.at(entry), "machine starts by BIOS, though it needs UEFI")
+
+
 PROFILE = Profile(
     name="xenserver",
     title="XenServer and XCP-ng, by XenCenter and XCP-ng Center",
@@ -180,6 +284,12 @@ PROFILE = Profile(
     checks=(
         other_version,
         memory_unit,
+        amounts_are_complete,
+        amounts_add_up,
+        several_drives_of_cds,
+        empty_disk,
+        caption,
+        firmware,
         ids_hold_each_other,
         disks_are_listed,
         networks_are_described,
