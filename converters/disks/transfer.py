@@ -58,6 +58,7 @@ class Transfer:
                 journal=journal,
                 salvage=salvage,
                 watch=self.watch,
+                durable=journal is not None,
             )
             fill(image, output, self.into, self.shape, progress=progress, care=care)
         return salvage.lost if salvage else []
