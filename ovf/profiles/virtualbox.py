@@ -184,15 +184,35 @@ def disk_is_missing(package: Package, target: Target) -> Found:
     " Virtio-SCSI or NVMe controllers only, line {line} (subtype:{subtype})",
     source=READER,
     sure=Sure.CODE,
+    lowest="7",
 )
 def unknown_storage(package: Package, target: Target) -> Found:
     """A controller of type 20 has one of the models AHCI, VirtioSCSI and NVMe, or VMware's words.
 
-    VirtualBox 6 says "SATA AHCI controllers only", and knows the first of them only.
+    Fix: write AHCI into rasd:ResourceSubType.
+    """
+    return _storage(package, STORAGE)
+
+
+@check(
+    "VBX-018",
+    quote='Host resource of type "Other Storage Device (20)" is supported with SATA AHCI'
+    " controllers only, line {line}",
+    source="the reader of VirtualBox 4 and 5; that of 6 was not read",
+    sure=Sure.UNCONFIRMED,
+    highest="6",
+)
+def storage_that_is_no_sata(package: Package, target: Target) -> Found:
+    """A controller of type 20 is AHCI.
+
+    Before VirtualBox 7 no others are known by this type, neither NVMe nor VirtioSCSI.
 
     Fix: write AHCI into rasd:ResourceSubType.
     """
-    known = STORAGE if target.number > 0 else frozenset(("ahci", "vmware.sata.ahci"))
+    return _storage(package, frozenset(("ahci", "vmware.sata.ahci")))
+
+
+def _storage(package: Package, known: frozenset[str]) -> Found:
     for item in items(package.envelope):
         model = item.said.get("ResourceSubType", "")
         if importing.kind_of(item) == ResourceType.OTHER_STORAGE and model.lower() not in known:
@@ -419,6 +439,7 @@ PROFILE = Profile(
         parent_is_no_controller,
         disk_is_missing,
         unknown_storage,
+        storage_that_is_no_sata,
         disk_attributes,
         file_is_missing,
         system_id,
