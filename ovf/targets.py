@@ -5,6 +5,7 @@ An importer's verdict rests on its own checks and on those rules of the standard
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -50,9 +51,13 @@ def all_targets() -> dict[str, Target]:
 
 
 def target_named(name: str) -> Target:
-    """Return a target by its name; a release may be given without its last ".0"."""
+    """Return a target by its name.
+
+    A release may be given without its last ".0", or more closely: "virtualbox-7.1" is 7.
+    """
     known = all_targets()
-    for spelled in (name.lower(), f"{name.lower()}.0"):
+    coarse = re.sub(r"(?<=[0-9])\.[0-9]+$", "", name.lower())
+    for spelled in (name.lower(), f"{name.lower()}.0", coarse):
         found = next((known[each] for each in known if each.lower() == spelled), None)
         if found is not None:
             return found

@@ -26,6 +26,8 @@ GOOD = FIXTURES / "profiles" / "VMW-001" / "good.ovf"
         ("vmware-esxi-7", "vmware-esxi-7.0"),
         ("VCENTER", "vcenter"),
         ("vmware-fusion-25h2", "vmware-fusion-25H2"),
+        ("virtualbox-7.1", "virtualbox-7"),
+        ("vmware-esxi-7.0.3", "vmware-esxi-7.0"),
     ],
 )
 def test_a_target_is_found_by_its_name(name: str, found: str) -> None:
