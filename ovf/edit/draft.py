@@ -180,8 +180,9 @@ class Draft:
                 where=self._label,
                 hint="Choose one by its id: --system ID.",
             )
+        count = f"{len(named)} {what.replace(' or ', 's or ')}s" if named else f"no {what}"
         raise UsageError(
-            f"has {len(named) or 'no'} {what} of the id '{summary(identifier)}'",
+            f"has {count} of the id '{summary(identifier)}'",
             where=self._label,
             hint=f"There are {listed}.",
         )

@@ -68,11 +68,12 @@ def set_property(
     With ``create`` one that is not there is made, in the section of ``product_class``.
     """
     content = draft.content_of(system)
-    found = [entry for name, entry in _entries(draft, content) if key in {name, _key(draft, entry)}]
-    exact = [entry for name, entry in _entries(draft, content) if key == name]
+    known = list(_entries(draft, content, product_class))
+    found = [entry for name, entry in known if key in {name, _key(draft, entry)}]
+    exact = [entry for name, entry in known if key == name]
     found = exact if len(exact) == 1 else found
     if len(found) > 1:
-        names = ", ".join(name for name, entry in _entries(draft, content) if entry in found)
+        names = ", ".join(name for name, entry in known if entry in found)
         raise UsageError(
             f"several properties have the key {key!r}",
             where=draft.envelope.label,
@@ -83,11 +84,11 @@ def set_property(
     elif create:
         _create(draft, content, key, words, product_class)
     else:
-        known = ", ".join(name for name, _ in _entries(draft, content))
+        names = ", ".join(name for name, _ in known)
         raise UsageError(
             f"has no property {key!r}",
             where=draft.envelope.label,
-            hint=f"There are {known}." if known else "Make it with `rehost ovf add property`.",
+            hint=f"There are {names}." if names else "Make it with `rehost ovf add property`.",
         )
     draft.settle()
 
@@ -113,11 +114,15 @@ def _section(
     return None
 
 
-def _entries(draft: Draft, content: etree._Element) -> Iterator[tuple[str, etree._Element]]:
-    """Yield the properties of a content by their full names."""
+def _entries(
+    draft: Draft, content: etree._Element, product_class: str | None = None
+) -> Iterator[tuple[str, etree._Element]]:
+    """Yield the properties of a content, or of one class in it, by their full names."""
     attribute = draft.envelope.attribute
     for section in draft.envelope.children(content, "ProductSection"):
         around = attribute(section, "class"), attribute(section, "instance")
+        if product_class not in {None, around[0]}:
+            continue
         for entry in draft.envelope.children(section, "Property"):
             parts = (around[0], _key(draft, entry), around[1])
             yield ".".join(part for part in parts if part), entry

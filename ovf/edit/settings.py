@@ -117,22 +117,23 @@ def _of_hardware(asked: dict[str, Any]) -> Iterator[Change]:
 
 
 def _of_products(asked: dict[str, Any]) -> Iterator[Change]:
-    words = {name: asked[option] for option, name in PRODUCT.items() if asked[option] is not None}
+    said = {name: asked[option] for option, name in PRODUCT.items() if asked[option] is not None}
     of_class = asked["product_class"]
-    if words:
-        yield _inside(products.set_product, words, of_class)
+    if said:
+        yield _inside(products.set_product, said, of_class)
     listed = list(asked["properties"])
     if asked["properties_file"] is not None:
         listed = [*pairs_of(asked["properties_file"]), *listed]
     for key, value in listed:
-        yield _inside(products.set_property, key, products.PropertyWords(value=value))
+        words = products.PropertyWords(value=value)
+        yield _inside(products.set_property, key, words, product_class=of_class)
     if asked["transport"]:
         yield _inside(set_transport, asked["transport"])
 
 
-def _inside(setter: Callable[..., None], *said: Any) -> Change:
+def _inside(setter: Callable[..., None], *said: Any, **more: Any) -> Change:
     """Return a change of one virtual system."""
-    return lambda draft, system: setter(draft, system, *said)
+    return lambda draft, system: setter(draft, system, *said, **more)
 
 
 def _around(setter: Callable[..., None], *said: Any) -> Change:

@@ -16,7 +16,7 @@ from ovf.parcel import parcel
 from ovf.validate import validate
 from ovf.write import STEP, Contents, Member, held, write_archive, write_folder
 from rehost.errors import InteropError, RefusedError, TransferError
-from rehost.files import LocalFile
+from rehost.files import Held, LocalFile
 from tests.ovf.builders import descriptor, item, manifest, pack, said, signed_off, with_disk
 from tests.ovf.disk_cases import stream
 
@@ -184,6 +184,18 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
         6,
     )
     assert (tmp_path / "disk.vmdk").read_bytes() == b"mine"
+
+
+def test_a_file_that_shrinks_meanwhile_leaves_nothing(tmp_path: Path) -> None:
+    class Shrinking(Held):
+        def pread(self, offset: int, length: int) -> bytes:
+            return super().pread(offset, length)[:-1]
+
+    member = Member("disk.vmdk", lambda: Shrinking(DISK, "disk.vmdk"))
+    with pytest.raises(TransferError) as caught:
+        write_archive(Contents(held("web.ovf", TEXT), (member,)), tmp_path / "x.ova")
+    assert str(caught.value) == "disk.vmdk: became shorter while it was read"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_called_like_the_manifest_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -78,3 +79,22 @@ def test_what_was_met_before_is_met_after_a_change_of_each_kind(tmp_path: Path) 
         edited, schemas = edited + 1, schemas + len(valid)
     assert edited > 400
     assert schemas > 400
+
+
+def test_an_addition_leaves_every_other_byte() -> None:
+    count = 0
+    for path in sorted((CORPUS / "ovf").rglob("*.ovf")):
+        try:
+            draft = Draft.of(Package.open(path))
+            if not draft.envelope.systems:
+                continue
+            before = draft.content
+            system = draft.envelope.attribute(draft.envelope.systems[0], "id")
+            networks.add_nic(draft, system, "VM Network")
+        except InteropError:
+            continue
+        lines, now = Counter(before.splitlines()), Counter(draft.content.splitlines())
+        assert (lines - now).total() <= 1, path
+        assert (now - lines).total() < 25, path
+        count += 1
+    assert count > 400

@@ -204,6 +204,13 @@ REFUSED: dict[str, tuple[Callable[[Draft, Path], object], str, str]] = {
         "it is not known how large the disk is",
         "Say --capacity.",
     ),
+    "a disk of a known id": (
+        lambda draft, _: disks.add_disk(
+            draft, None, None, DiskWords(identifier="vmdisk1", capacity=GIB)
+        ),
+        "web.ovf: there is a disk of the id 'vmdisk1'",
+        "",
+    ),
     "a disk that others build upon": (
         lambda draft, _: disks.remove_disk(draft, "vmdisk1"),
         "web.ovf:12: disk 'vmdisk1' is what 'd' builds upon",
@@ -256,6 +263,12 @@ def test_what_makes_no_sense_is_refused_in_these_words(name: str, tmp_path: Path
     with pytest.raises(UsageError) as caught:
         change(draft_of(DELTA), tmp_path)
     assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+def test_a_place_that_is_none_is_refused(tmp_path: Path, source: Path) -> None:
+    done = rehost("ovf", "add", "cdrom", source, "-o", tmp_path / "x.ova", "--at", "1")
+    assert done.code == 2
+    assert done.err.endswith("Invalid value for '--at': '1' is no CONTROLLER:UNIT, such as 0:1\n")
 
 
 def test_a_draft_of_its_own_needs_its_files() -> None:

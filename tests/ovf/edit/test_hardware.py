@@ -212,6 +212,16 @@ RANGE = """      <ovf:Item ovf:bound="max">
         <rasd:VirtualQuantity>2</rasd:VirtualQuantity>
       </ovf:Item>
 """
+
+
+def without_the_common(draft: Draft) -> None:
+    hardware.set_memory(draft, None, GIB, ["small"])
+    section = Hardware.of(draft, None)
+    section.remove(section.of_kind(ResourceType.MEMORY)[:1])
+    draft.settle()
+    hardware.set_memory(draft, None, GIB, ["large"])
+
+
 REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
     "no processors": (
         lambda draft: hardware.set_processors(draft, None, 0),
@@ -292,6 +302,16 @@ REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
         lambda draft: free_place(draft, None, "scsi", (0, 0)),
         "web.ovf:74: another drive is at scsi0:0",
         "Name another place.",
+    ),
+    "more controllers than there may be": (
+        lambda draft: [add_controller(draft, None, "ide") for _ in range(3)],
+        "web.ovf: there are 2 ide controllers already, as many as there may be",
+        "",
+    ),
+    "nothing to differ from": (
+        without_the_common,
+        "web.ovf: nothing says what 'large' is to differ from",
+        "Set it without a configuration first.",
     ),
     "the adapter's own place": (
         lambda draft: free_place(draft, None, "scsi", (0, 7)),

@@ -186,6 +186,21 @@ def test_a_collection_is_named_too() -> None:
     assert "+ <ovf:Annotation>Both</ovf:Annotation>" in done
 
 
+def of_another_class(draft: Draft, *, remove: bool = False) -> None:
+    products.set_product(draft, "web", {"Product": "x"}, "org.x")
+    words = PropertyWords("1")
+    products.set_property(draft, "web", "port", words, product_class="org.x", create=True)
+    if remove:
+        products.remove_property(draft, "web", "port")
+    products.set_property(draft, "web", "port", words)
+
+
+def of_one_id(draft: Draft) -> None:
+    draft.set(draft.envelope.systems[1], "id", "web")
+    draft.settle()
+    sections.set_name(draft, "web", "x")
+
+
 REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
     "one of several": (
         lambda draft: sections.set_name(draft, None, "x"),
@@ -201,6 +216,21 @@ REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
         lambda draft: products.set_property(draft, "web", "colour", PropertyWords("red")),
         "web.ovf: has no property 'colour'",
         "There are com.example.ip.1, com.example.port.1, com.example.mode.1.",
+    ),
+    "two properties of one key": (
+        of_another_class,
+        "web.ovf: several properties have the key 'port'",
+        "Name one in full: com.example.port.1, org.x.port.",
+    ),
+    "one of two properties to remove": (
+        lambda draft: of_another_class(draft, remove=True),
+        "web.ovf: has several properties 'port'",
+        "",
+    ),
+    "one of two systems of one id": (
+        of_one_id,
+        "web.ovf: has 2 virtual systems or collections of the id 'web'",
+        "There are 'all', 'web', 'web'.",
     ),
     "no property to remove": (
         lambda draft: products.remove_property(draft, "web", "colour"),
