@@ -80,6 +80,11 @@ SUPPRESS = "suppress"
     help="Use the DMTF's schemas in this folder, not rehost's.",
 )
 @click.option(
+    "--explain",
+    is_flag=True,
+    help="Say where in the tree the schema is broken, and all that it expects there.",
+)
+@click.option(
     "--no-remarks", is_flag=True, help="Do not listen to `rehost: ignore` in descriptors."
 )
 @click.option(

@@ -34,7 +34,8 @@ class Judge:
 
     ``described`` is the package that the sources, environment documents then, are of.
 
-    ``schemas`` is a folder of the DMTF's schemas to use instead of rehost's.
+    ``schemas`` is a folder of the DMTF's schemas to use instead of rehost's; ``explain`` says
+    whether xmlschema explains what breaks them.
 
     ``progress`` is told of the bytes that are read to judge ``deep``.
     """
@@ -48,6 +49,7 @@ class Judge:
     baseline: Baseline | None = None
     targets: tuple[Target, ...] = ()
     schemas: Path | None = None
+    explain: bool = False
     described: Path | None = None
 
     def rules(self) -> tuple[Rule, ...]:
@@ -73,7 +75,7 @@ class Judge:
 
     def _opened(self, source: Path) -> Package:
         package = Package.open(source, tolerant=True)
-        package.schemas = self.schemas
+        package.schemas, package.explains = self.schemas, self.explain
         if self.described is not None:
             if package.written.version != ENVIRONMENT:
                 raise UsageError(

@@ -58,12 +58,14 @@ class Descriptor:
 class Package(Views):
     """An OVF package that is open for reading.
 
-    ``schemas`` is a folder of the DMTF's schemas to judge the descriptor by, instead of rehost's.
+    ``schemas`` is a folder of the DMTF's schemas to judge the descriptor by, instead of rehost's;
+    ``explains`` says whether what breaks the schema is explained, which takes half a second.
     ``described`` is the package that an environment document is of, where it is one, and
     ``on_medium`` says that the document is a file on an ISO 9660 image.
     """
 
     schemas: Path | None = None
+    explains: bool = False
     described: Package | None = None
     on_medium: bool = False
 

@@ -79,6 +79,7 @@ def _judge(options: Mapping[str, Any], suppress: object, progress: Progress) -> 
         baseline=Baseline.read(baseline) if baseline else None,
         targets=targets,
         schemas=options["schemas"],
+        explain=options["explain"],
         described=options["package"],
     )
 

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 from lxml import etree
 
+from ovf.crowds import is_crowded, thin
 from ovf.foreign import VERSIONS
 from ovf.mending import mended
 from ovf.package import Package
-from ovf.violation import Kind, Violation, violation
+from ovf.violation import Kind, Violation, too_large, violation
 from ovf.vocabulary import OWN_SCHEMAS
 from rehost.errors import DamagedInputError, UsageError
 
-MOST_PASSES = 50
+MOST_PASSES = 10
 MOST_SCHEMAS = 1000
 CHILDREN = frozenset((Kind.MISPLACED, Kind.LACKING))
 NAMED = re.compile(r"dsp8023_(?P<version>[12](?:\.\d+)*)\.xsd", re.IGNORECASE)
@@ -34,7 +36,7 @@ def violations(package: Package) -> tuple[Violation, ...]:
     """Return where a descriptor is not what its schema says, in document order."""
     envelope = package.envelope
     schema = _compiled(envelope.namespace, package.schemas)
-    if schema.validate(envelope.root):
+    if not is_crowded(envelope.root) and schema.validate(envelope.root):
         return ()
     return tuple(sorted(_judged(package, schema), key=lambda each: each.line))
 
@@ -42,31 +44,31 @@ def violations(package: Package) -> tuple[Violation, ...]:
 def environment_violations(package: Package) -> tuple[Violation, ...]:
     """Return where an environment document is not what the schema of OVF environments says."""
     schema, root = _compile_own("environment-1.xsd"), package.written.root
+    if is_crowded(root):
+        root = deepcopy(root)
+        if not thin(root):
+            return (too_large(package.written.root),)
     if schema.validate(root):
         return ()
-    places = _Places(root)
-    found = ((error.message, places.element(error.path or "")) for error in _log(schema))
-    told = (violation(message, element) for message, element in found if element is not None)
-    return tuple(sorted(told, key=lambda each: each.line))
+    return tuple(sorted((found for _, found in _told(schema, root)), key=lambda each: each.line))
 
 
 def _judged(package: Package, schema: etree.XMLSchema) -> Iterator[Violation]:
     """Yield violations, one at most of the order and number of an element's children."""
     copy, originals = mended(package.envelope)
-    told: set[tuple[etree._Element, str]] = set()
+    if not thin(copy):
+        yield too_large(package.envelope.root)
+        return
+    told = {(copy, "children")}
     for _ in range(MOST_PASSES):
         if schema.validate(copy):
             return
-        misplaced, places = [], _Places(copy)
-        for error in _log(schema):
-            element = places.element(error.path or "")
-            if element is None:
-                continue
-            found = violation(error.message, element)
+        misplaced = []
+        for element, found in _told(schema, copy):
             if found.kind in CHILDREN:
                 misplaced.append(element)
             subject = _subject(found, element)
-            if subject not in told and subject != (copy, "children"):
+            if subject not in told:
                 told.add(subject)
                 at = subject[0] if found.kind is Kind.LACKING else element
                 yield found.of(originals.get(at, at))
@@ -76,6 +78,17 @@ def _judged(package: Package, schema: etree.XMLSchema) -> Iterator[Violation]:
                 parent.remove(element)
         if not misplaced:
             return
+
+
+def _told(
+    schema: etree.XMLSchema, root: etree._Element
+) -> Iterator[tuple[etree._Element, Violation]]:
+    """Yield what lxml told of the document it was asked about last."""
+    places = _Places(root)
+    for error in _log(schema):
+        element = places.element(error.path or "")
+        if element is not None:
+            yield element, violation(error.message, element)
 
 
 def _log(schema: etree.XMLSchema) -> list[etree._LogEntry]:
@@ -134,9 +147,14 @@ def _spelled(element: etree._Element) -> str:
 @cache
 def _compiled(namespace: str, folder: Path | None) -> etree.XMLSchema:
     """Return the schema of an envelope, rehost's own or the newest of a folder."""
+    return _compile(schema_file(namespace, folder))
+
+
+def schema_file(namespace: str, folder: Path | None) -> Path:
+    """Return where the schema of an envelope is: rehost's own, or the newest below a folder."""
     if folder is None:
-        return _compile_own(f"envelope-{VERSIONS[namespace]}.xsd")
-    return _compile(_published(folder, VERSIONS[namespace]))
+        return OWN_SCHEMAS / f"envelope-{VERSIONS[namespace]}.xsd"
+    return _published(folder, VERSIONS[namespace])
 
 
 @cache

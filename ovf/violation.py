@@ -97,6 +97,12 @@ def violation(said: str, element: etree._Element) -> Violation:
     return Violation(Kind.OTHER, element, f"{name} breaks the schema ({_plain(said)})", attribute)
 
 
+def too_large(root: etree._Element) -> Violation:
+    """Return what is said of a document with too many elements to be judged."""
+    message = f"{spelled(str(root.tag))} holds too many elements to be judged by its schema"
+    return Violation(Kind.OTHER, root, message)
+
+
 def _misplaced(said: str, element: etree._Element) -> Violation:
     parent, expected = element.getparent(), _expected(said)
     name = spelled(str(element.tag))

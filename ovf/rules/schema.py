@@ -11,6 +11,7 @@ from ovf.mending import place_in_envelope
 from ovf.package import Package
 from ovf.rule import Basis, rule
 from ovf.schema import violations
+from ovf.second_opinion import MOST_EXPLAINED, explanation
 from ovf.tellers import told_elsewhere
 from ovf.vocabulary import corrected, spelled
 from rehost.report import Location
@@ -92,6 +93,9 @@ def valid(package: Package) -> Found:
     envelope = package.envelope
     if envelope.dialect is not None:
         return
-    for violation in package.once(violations):
+    for number, violation in enumerate(package.once(violations)):
         if not told_elsewhere(package, violation):
-            yield envelope.at(violation.element), violation.message
+            message = violation.message
+            if package.explains and number < MOST_EXPLAINED:
+                message += f", {explanation(package, violation)}"
+            yield envelope.at(violation.element), message

@@ -149,11 +149,50 @@ CROWDS: dict[str, Callable[[int], str]] = {
 }
 
 
+def test_too_many_elements_for_the_schema_are_said(tmp_path: Path) -> None:
+    sections = f"<DiskSection>{'<Info/>' * 900}</DiskSection>" * 60
+    [found] = violations(beside(tmp_path, descriptor(around=sections)))
+    assert found.message == "Envelope holds too many elements to be judged by its schema"
+
+
 @pytest.mark.parametrize("crowd", CROWDS)
 def test_many_violations_take_time_in_proportion(crowd: str, tmp_path: Path) -> None:
-    judged = beside(tmp_path, CROWDS[crowd](4000))
+    judged = beside(tmp_path, CROWDS[crowd](20_000))
     [rule] = [rule for rule in all_rules() if rule.id == "ENV-007"]
     started = time.process_time()
     list(rule.findings(judged))
     assert judged.once(violations)
     assert time.process_time() - started < 10
+
+
+EXPLAINED = {
+    "a place": (
+        "<Info/></DiskSection>",
+        "<Info/><Name/></DiskSection>",
+        "Name may not stand here in DiskSection (expected Disk), at /Envelope/DiskSection/Name,"
+        " where the order is Info, Disk, extensions",
+    ),
+    "a value": (
+        "<VirtualHardwareSection>",
+        '<VirtualHardwareSection ovf:required="x">',
+        "ovf:required of VirtualHardwareSection is not true or false ('x'), at"
+        " /Envelope/VirtualSystem/VirtualHardwareSection, expected xs:boolean",
+    ),
+    "one of many": (
+        "<VirtualHardwareSection>",
+        "<License/><VirtualHardwareSection>",
+        "License may not stand here in VirtualSystem (expected Name, DiskSection, NetworkSection,"
+        " DeploymentOptionSection, VirtualHardwareSection, ResourceAllocationSection or others), at"
+        " /Envelope/VirtualSystem/License, where the order is Info, Name, Section",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EXPLAINED)
+def test_a_second_validator_explains_where_and_what_else(case: str, tmp_path: Path) -> None:
+    old, new, expected = EXPLAINED[case]
+    judged = beside(tmp_path, descriptor().replace(old, new, 1))
+    judged.explains = True
+    [rule] = [rule for rule in all_rules() if rule.id == "ENV-007"]
+    [found] = list(rule.findings(judged))
+    assert found.message == expected
