@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from rehost.errors import RefusedError, TransferError
 from rehost.files import File, Held, LocalFile
@@ -25,6 +25,7 @@ from rehost.tar import END, header, padding
 STEP = 4 << 20
 ZEROS = bytes(STEP)
 PHASE = "writing"
+DESCRIPTOR = ".ovf"
 ALGORITHMS = ("SHA1", "SHA256", "SHA384", "SHA512")
 
 
@@ -80,13 +81,16 @@ class Contents:
     @property
     def stem(self) -> str:
         """What manifest and certificate are named after."""
-        return self.descriptor.name.removesuffix(".ovf")
+        return PurePosixPath(self.descriptor.name).stem
 
 
 def write_archive(
     contents: Contents, path: Path, *, force: bool = False, progress: Progress = SILENT
 ) -> None:
-    """Write an .ova; it appears whole or not at all."""
+    """Write an .ova; it appears whole or not at all. In it a descriptor is called ``.ovf``."""
+    if not contents.descriptor.name.lower().endswith(DESCRIPTOR):
+        named = Member(contents.stem + DESCRIPTOR, contents.descriptor.open)
+        contents = replace(contents, descriptor=named)
     _refuse_twins(contents, path)
     with staged(path, force=force) as place, _created(place) as descriptor:
         progress.start(PHASE, contents.size)

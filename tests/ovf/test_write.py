@@ -186,6 +186,16 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     assert (tmp_path / "disk.vmdk").read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize(
+    ("own", "there"), [("web.OVF", ["web.OVF", "web.mf"]), ("web.xml", ["web.ovf", "web.mf"])]
+)
+def test_however_a_descriptor_is_called(tmp_path: Path, own: str, there: list[str]) -> None:
+    write_archive(Contents(held(own, TEXT), (held("disk.vmdk", DISK),)), tmp_path / "x.ova")
+    assert listing(tmp_path / "x.ova") == [*there, "disk.vmdk"]
+    with Verification(Package.open(tmp_path / "x.ova")) as verification:
+        assert verification.finish() == []
+
+
 def test_a_file_that_shrinks_meanwhile_leaves_nothing(tmp_path: Path) -> None:
     class Shrinking(Held):
         def pread(self, offset: int, length: int) -> bytes:
