@@ -19,6 +19,7 @@ from ovf.edit.draft import Draft
 from ovf.profile import Target
 from rehost.discovery import names
 from rehost.judgement import Repair
+from rehost.report import Location
 
 FIXES = "ovf.fixes"
 
@@ -26,13 +27,22 @@ Done = Iterator[tuple[etree._Element, str]]
 """Where something was changed, and how; the element is one of the draft before its changes."""
 
 
+Places = frozenset[Location]
+"""Where an importer's check found something, in the draft as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """How what one rule of the standard, or one check of an importer, finds is mended."""
+    """How what one rule of the standard, or one check of an importer, finds is mended.
+
+    ``check`` says that it is an importer's: then it is told the release that is meant, and where
+    that finds something.
+    """
 
     rule: str
     mend: Callable[[Draft, Target | None], Done]
     explanation: str
+    check: bool = False
 
     def changes(self, draft: Draft, target: Target | None) -> Iterator[Repair]:
         """Mend all there is, and yield what was done; places are those before it."""
@@ -53,16 +63,23 @@ def fix(rule: str) -> Callable[[Callable[[Draft], Done]], Fix]:
     return declare
 
 
-def fix_for(check: str) -> Callable[[Callable[[Draft, Target], Done]], Fix]:
-    """Make a fix of what mends an importer's findings; it is told the release that is meant."""
+def fix_for(check: str) -> Callable[[Callable[[Draft, Target, Places], Done]], Fix]:
+    """Make a fix of what mends an importer's findings; it is told the release, and where."""
 
-    def declare(mend: Callable[[Draft, Target], Done]) -> Fix:
+    def declare(mend: Callable[[Draft, Target, Places], Done]) -> Fix:
         def mend_for(draft: Draft, target: Target | None) -> Done:
-            return iter(()) if target is None else mend(draft, target)
+            return iter(()) if target is None else mend(draft, target, _hit(check, draft, target))
 
-        return Fix(check, mend_for, inspect.getdoc(mend) or "")
+        return Fix(check, mend_for, inspect.getdoc(mend) or "", check=True)
 
     return declare
+
+
+def _hit(identifier: str, draft: Draft, target: Target) -> Places:
+    checks = (check for check in target.profile.checks if check.id == identifier)
+    return frozenset(
+        finding.location for check in checks for finding in check.findings(draft.result(), target)
+    )
 
 
 @cache

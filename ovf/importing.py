@@ -60,6 +60,16 @@ def devices(envelope: Envelope, *kinds: int) -> Iterator[WrittenItem]:
             yield item
 
 
+def required_besides(
+    known: frozenset[int], envelope: Envelope
+) -> Iterator[tuple[WrittenItem, int]]:
+    """Yield the items that must not be passed over and are of no type in ``known``, with it."""
+    for item in items(envelope):
+        kind = kind_of(item)
+        if kind is not None and kind not in known and not optional(item.element, envelope):
+            yield item, kind
+
+
 def kind_of(item: WrittenItem) -> int | None:
     """Return an item's resource type, where it is a number."""
     text = item.said.get("ResourceType", "")

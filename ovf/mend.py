@@ -33,12 +33,12 @@ def mend(package: Package, targets: tuple[Target, ...] = ()) -> Mended:
     draft = Draft.of(package)
     repairs: list[Repair] = []
     for _ in range(MOST_ROUNDS):
-        found = _broken(package.described_by(draft.content), targets)
+        broken = _broken(draft.result(), targets)
         done = [
             change
             for fix in all_fixes()
-            if fix.rule in found
-            for target in targets or (None,)
+            for target in (targets if fix.check else (None,))
+            if (fix.rule, target) in broken
             for change in fix.changes(draft, target)
         ]
         if not done:
@@ -47,12 +47,14 @@ def mend(package: Package, targets: tuple[Target, ...] = ()) -> Mended:
     return Mended(draft, tuple(dict.fromkeys(repairs)))
 
 
-def _broken(package: Package, targets: tuple[Target, ...]) -> set[str]:
-    """Return the ids of the rules and checks with a fix that find something."""
+def _broken(package: Package, targets: tuple[Target, ...]) -> set[tuple[str, Target | None]]:
+    """Return the rules that find something and have a fix, and the checks with their targets."""
     mended = {fix.rule for fix in all_fixes()}
     rules = [rule for rule in all_rules() if rule.id in mended]
-    found = {finding.rule for finding in validate(package, rules)}
+    found: set[tuple[str, Target | None]] = {(each.rule, None) for each in validate(package, rules)}
     for target in targets:
         checks = (check for check in target.profile.checks if check.id in mended)
-        found |= {found.rule for check in checks for found in check.findings(package, target)}
+        found |= {
+            (each.rule, target) for check in checks for each in check.findings(package, target)
+        }
     return found

@@ -7,6 +7,7 @@ B), which the archivers of macOS add for its file attributes, are opened by name
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -114,6 +115,41 @@ class InArchive:
             return self
         again = Inflated(file.inner, file.name)
         return InArchive(replace(self._archive, file=again))
+
+
+class Overlaid:
+    """Files of another storage, of which some are replaced and some are gone."""
+
+    def __init__(
+        self, inner: Storage, added: Mapping[str, Callable[[], File]], gone: frozenset[str]
+    ) -> None:
+        self._inner = inner
+        self._added = added
+        self._gone = gone
+
+    @property
+    def archive(self) -> Archive | None:
+        """The tar that the files which are not replaced are in."""
+        return self._inner.archive
+
+    def names(self) -> tuple[str, ...]:
+        """Return what is left, and what is new."""
+        left = (name for name in self._inner.names() if name not in self._gone)
+        return tuple(dict.fromkeys((*left, *self._added)))
+
+    def find(self, name: str, by: str) -> File | None:
+        """Open the file that stands for another, or that other."""
+        if name in self._added:
+            return self._added[name]()
+        return None if name in self._gone else self._inner.find(name, by)
+
+    def where(self, name: str) -> str:
+        """Return what messages call the file there."""
+        return self._inner.where(name)
+
+    def twin(self) -> Storage:
+        """Return the same over a twin of the other storage."""
+        return Overlaid(self._inner.twin(), self._added, self._gone)
 
 
 def _listed(entry: os.DirEntry[str]) -> bool:

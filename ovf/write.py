@@ -39,7 +39,11 @@ class Member:
 
 def held(name: str, content: bytes) -> Member:
     """Return a member that is in memory."""
-    file = Held(content, name)
+    return held_open(name, Held(content, name))
+
+
+def held_open(name: str, file: File) -> Member:
+    """Return a member that is open already."""
     return Member(name, lambda: file)
 
 

@@ -259,13 +259,19 @@ def _facts(image: File, words: DiskWords) -> DiskFacts | None:
     return probe.look(image, _Closed())
 
 
-def _uri(facts: DiskFacts, image: File | None) -> str:
+def uri_of(facts: DiskFacts) -> str | None:
+    """Return what packages call the format an image is in, if they have a name for it."""
     if facts.format == "vmdk":
         return f"{VMDK}#{facts.variant}" if facts.variant else VMDK
-    if facts.format not in URIS:
+    return URIS.get(facts.format)
+
+
+def _uri(facts: DiskFacts, image: File | None) -> str:
+    found = uri_of(facts)
+    if found is None:
         raise UnsupportedInputError(
             f"is in a format that packages have no name for ({facts.format})",
             where=image.name if image else "",
             hint="Convert it first, `rehost disk convert DISK DISK.vmdk`, or say --format URI.",
         )
-    return URIS[facts.format]
+    return found

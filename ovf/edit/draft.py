@@ -15,6 +15,7 @@ from ovf.envelope import Envelope, Reference
 from ovf.package import Package, name_of
 from ovf.parcel import Parcel, parcel
 from ovf.splice import Manuscript
+from ovf.storage import Overlaid
 from ovf.write import Contents, Member, held
 from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
 from rehost.tracked import local_name, summary
@@ -61,6 +62,20 @@ class Draft:
             self.text = self.text.again()
             self.envelope = self._read()
             self._unchanged = False
+
+    def result(self) -> Package:
+        """Return the package that is edited as it will be, without manifest and certificate."""
+        self.settle()
+        if self.package is None:
+            raise ValueError("only a package that was read has a result before it is written")
+        beside = self.package.beside
+        added = {beside(name): member.open for name, member in self.added.items()}
+        gone = frozenset((*map(beside, self.removed), *self.package.signs()))
+        found = self.package.described_by(self.content).reached(
+            lambda storage: Overlaid(storage, added, gone)
+        )
+        found.probe, found.written = self.package.probe, self.envelope
+        return found
 
     def parcel(
         self, *, name: str | None = None, algorithm: str | None = "SHA256", keep: bool | None = None

@@ -8,11 +8,17 @@ from lxml import etree
 
 from ovf import units
 from ovf.contents import contents
+from ovf.edit.disks import uri_of
 from ovf.edit.draft import Draft
+from ovf.edit.files import listed
 from ovf.envelope import PROPERTY_MACRO, VirtualDisk
 from ovf.fix import Done, fix
+from ovf.format_uris import declared_format
+from ovf.package import name_of
 from ovf.probe import DiskFacts
+from ovf.write import held_open
 from rehost.errors import DamagedInputError, InteropError
+from rehost.files import Window
 from rehost.tracked import summary
 
 
@@ -80,9 +86,43 @@ def capacities_from_the_disks(draft: Draft) -> Done:
             yield element, f"{_called(disk)} capacity: {said} -> {size} bytes, as its file says"
 
 
+@fix("DSK-012")
+def formats_from_the_disks(draft: Draft) -> Done:
+    """Write the URI of what the file is in."""
+    for element, disk, facts in _looked_into(draft):
+        declared = declared_format(disk.format or "")
+        if declared is None or declared.covers(facts.format, facts.variant):
+            continue
+        right = uri_of(facts)
+        if right is not None:
+            draft.set(element, "format", right)
+            yield element, f"{_called(disk)} format: {summary(disk.format or '')} -> {right}"
+
+
+@fix("DSK-014")
+def cut_behind_the_end(draft: Draft) -> Done:
+    """End the file at its end-of-stream marker; what follows is no part of the disk."""
+    result = draft.result() if draft.package else None
+    ends = {
+        each.reference.id: each.facts.stream.end
+        for each in (result.once(contents) if result else ())
+        if each.facts and each.facts.stream and each.facts.stream.behind
+    }
+    for element, reference in listed(draft):
+        end = ends.get(reference.id)
+        if result is None or end is None or reference.chunk_size or reference.compressed:
+            continue
+        file = result.stored_file(reference)
+        name = name_of(reference)
+        draft.added[name] = held_open(name, Window(file, 0, end, file.name))
+        if reference.size is not None:
+            draft.set(element, "size", str(end))
+        yield element, f"{summary(name)}: {file.size} -> {end} bytes, to its end-of-stream marker"
+
+
 def _looked_into(draft: Draft) -> Iterator[tuple[etree._Element, VirtualDisk, DiskFacts]]:
     """Yield the disks whose files were looked into, by their ids."""
-    looked = draft.package.once(contents) if draft.package else ()
+    looked = draft.result().once(contents) if draft.package else ()
     found = {each.disk.id: each.facts for each in looked if each.disk.id}
     for element, disk in _disks(draft):
         facts = found.get(disk.id or "")

@@ -37,7 +37,7 @@ def locations_encoded(draft: Draft) -> Done:
 def sizes_stated(draft: Draft) -> Done:
     """State the size that the file has."""
     for element, reference in listed(draft):
-        if reference.size is None or is_remote(reference) or draft.package is None:
+        if reference.size is None or not _is_as_read(draft, reference) or draft.package is None:
             continue
         try:
             names = draft.package.stored_names(reference)
@@ -53,7 +53,7 @@ def sizes_stated(draft: Draft) -> Done:
 def compression_told(draft: Draft) -> Done:
     """Say whether the file is compressed, as its first bytes do."""
     for element, reference in listed(draft):
-        if is_remote(reference) or draft.package is None:
+        if not _is_as_read(draft, reference) or draft.package is None:
             continue
         try:
             start = draft.package.stored_file(reference).pread(0, len(GZIP_MAGIC))
@@ -66,6 +66,11 @@ def compression_told(draft: Draft) -> Done:
         elif said in {"", "identity"} and start == GZIP_MAGIC and not _is_gzip(reference):
             draft.set(element, "compression", "gzip")
             yield element, "ovf:compression: none -> gzip, for the file is compressed"
+
+
+def _is_as_read(draft: Draft, reference: Reference) -> bool:
+    """Say whether the package that was read has the file, and no fix put another in its place."""
+    return not is_remote(reference) and name_of(reference) not in draft.added
 
 
 def _is_gzip(reference: Reference) -> bool:

@@ -87,16 +87,9 @@ def unknown_type(package: Package, target: Target) -> Found:
 
     Fix: write ovf:required="false" on the Item; write 15 for a CD or DVD drive.
     """
-    envelope = package.envelope
-    for item in items(envelope):
-        kind = importing.kind_of(item)
-        if (
-            kind is not None
-            and kind not in KNOWN
-            and not importing.optional(item.element, envelope)
-        ):
-            said = {"type": str(min(kind, 0xFFFF)), **_line(item.at.line)}
-            yield Hit(item.at, f"{item.label} is of a type it does not know ({kind})", said)
+    for item, kind in importing.required_besides(KNOWN, package.envelope):
+        said = {"type": str(min(kind, 0xFFFF)), **_line(item.at.line)}
+        yield Hit(item.at, f"{item.label} is of a type it does not know ({kind})", said)
 
 
 @check(

@@ -164,10 +164,8 @@ def required_device(package: Package, target: Target) -> Found:
 
     Fix: write ovf:required="false" on the Item, or remove it.
     """
-    envelope = package.envelope
-    for item in items(envelope):
-        kind = importing.kind_of(item)
-        if kind and kind not in CAPABLE and not importing.optional(item.element, envelope):
+    for item, kind in importing.required_besides(CAPABLE, package.envelope):
+        if kind:
             yield Hit(item.at, f"{item.label} is left out ({kind})")
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from lxml import etree
+
 from ovf import importing
 from ovf.cim import ResourceType
 from ovf.envelope import VMW, Envelope
 from ovf.importing import Hardware
-from ovf.outline import WrittenItem, items
+from ovf.outline import NORMAL, WrittenItem, items
 from ovf.package import Package
 from ovf.profile import Hit, Sure, Target, check
 from ovf.vmware.hosts import host_of
@@ -172,10 +174,32 @@ def device_needs_newer(package: Package, target: Target) -> Iterator[Hit]:
     }
     for item in importing.devices(envelope):
         version = versions.get(item.element.getparent())
-        needed = min((NEEDED.get(word, 0) for word in importing.subtypes(item)), default=0)
+        needed = _needed_for(item)
         if version is not None and needed > version and not _left_out(item, envelope):
             said = f"{item.label} needs vmx-{needed} (the hardware is vmx-{version})"
             yield Hit(item.at, said, {"type": item.said.get("ResourceType", "")})
+
+
+def _needed_for(item: WrittenItem) -> int:
+    return min((NEEDED.get(word, 0) for word in importing.subtypes(item)), default=0)
+
+
+def needed_by(envelope: Envelope, hardware: Hardware) -> int:
+    """Return the version that a section's devices and settings need; zero where none is needed."""
+    devices = (
+        _needed_for(item)
+        for item in importing.devices(envelope)
+        if item.element.getparent() is hardware.element and not _left_out(item, envelope)
+    )
+    settings = (needed for _, _, needed in _settings(hardware))
+    return max((*devices, *settings), default=0)
+
+
+def _settings(hardware: Hardware) -> Iterator[tuple[etree._Element, str, int]]:
+    """Yield settings, their keys, and the version each needs."""
+    for entry in hardware.element.iterchildren(f"{{{VMW}}}Config"):
+        key, value = str(entry.get(f"{{{VMW}}}key")), str(entry.get(f"{{{VMW}}}value"))
+        yield entry, key, SETTINGS.get((key, value.lower()), 0)
 
 
 def _left_out(item: WrittenItem, envelope: Envelope) -> bool:
@@ -200,11 +224,9 @@ def setting_needs_newer(package: Package, target: Target) -> Iterator[Hit]:
     for sections in importing.machines(envelope):
         for hardware in sections:
             version = version_of(hardware)
-            for entry in hardware.element.iterchildren(f"{{{VMW}}}Config"):
-                key, value = entry.get(f"{{{VMW}}}key"), entry.get(f"{{{VMW}}}value")
-                needed = SETTINGS.get((str(key), str(value).lower()), 0)
+            for entry, key, needed in _settings(hardware):
                 if version is not None and needed > version:
-                    said = f"{summary(str(key))} needs vmx-{needed} (the hardware is vmx-{version})"
+                    said = f"{summary(key)} needs vmx-{needed} (the hardware is vmx-{version})"
                     yield Hit(envelope.at(entry), said)
 
 
@@ -226,12 +248,15 @@ def unknown_device(package: Package, target: Target) -> Iterator[Hit]:
 
     Fix: remove the device, or write ovf:required="false" on its Item.
     """
-    envelope = package.envelope
-    for item in importing.devices(envelope):
-        kind = importing.kind_of(item)
-        if kind is not None and kind not in KNOWN and not _left_out(item, envelope):
-            said = {"type": str(kind), "instance": summary(item.instance or "")}
-            yield Hit(item.at, f"{item.label} is of a type it does not have ({kind})", said)
+    for item, kind in unknown_devices(package.envelope):
+        said = {"type": str(kind), "instance": summary(item.instance or "")}
+        yield Hit(item.at, f"{item.label} is of a type it does not have ({kind})", said)
+
+
+def unknown_devices(envelope: Envelope) -> Iterator[tuple[WrittenItem, int]]:
+    """Yield the items of types VMware does not have that it must not pass over, and the types."""
+    found = importing.required_besides(KNOWN, envelope)
+    return ((item, kind) for item, kind in found if item.bound == NORMAL)
 
 
 SUBTYPES: dict[int, frozenset[str]] = {

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ovf import hits
-from ovf.envelope import VMW
+from lxml import etree
+
+from ovf import hits, importing
+from ovf.envelope import VMW, Envelope
 from ovf.manifest import Entry, read_manifest
 from ovf.package import Package, is_remote
 from ovf.profile import Hit, Sure, Target, check
@@ -174,10 +176,15 @@ def required_extra(package: Package, target: Target) -> Iterator[Hit]:
     Fix: write ovf:required="false" on the element, or remove it.
     """
     envelope = package.envelope
+    for entry, key in required_extras(envelope):
+        yield Hit(envelope.at(entry), f"ExtraConfig is required ({key!r})", {"key": key})
+
+
+def required_extras(envelope: Envelope) -> Iterator[tuple[etree._Element, str]]:
+    """Yield the vmw:ExtraConfig elements that an importer may not pass over, and their keys."""
     for entry in envelope.root.iter(f"{{{VMW}}}ExtraConfig"):
-        if envelope.attribute(entry, "required") not in {"false", "0"}:
-            key = summary(str(entry.get(f"{{{VMW}}}key")))
-            yield Hit(envelope.at(entry), f"ExtraConfig is required ({key!r})", {"key": key})
+        if not importing.optional(entry, envelope):
+            yield entry, summary(str(entry.get(f"{{{VMW}}}key")))
 
 
 @check(

@@ -91,16 +91,20 @@ def unsupported_element(package: Package, target: Target) -> Iterator[Hit]:
     Fix: write ovf:required="false" on the element, or remove it; export as OVF 1.0.
     """
     envelope = package.envelope
+    for element in unsupported_elements(envelope):
+        name = summary(local_name(str(element.tag)))
+        yield Hit(envelope.at(element), f"VMware knows no {name} here", {"name": name})
+
+
+def unsupported_elements(envelope: Envelope) -> Iterator[etree._Element]:
+    """Yield what is in sections and items that VMware neither knows nor may pass over."""
     for section in _sections(envelope):
         known = PARTS[local_name(str(section.tag))]
         for child in section.iterchildren(etree.Element):
             found = [] if _is_known(child, known, envelope) else [child]
             if local_name(str(child.tag)) == "Item" and not found:
                 found = [each for each in child.iterchildren(etree.Element) if not _is_said(each)]
-            for element in found:
-                if not importing.optional(element, envelope):
-                    name = summary(local_name(str(element.tag)))
-                    yield Hit(envelope.at(element), f"VMware knows no {name} here", {"name": name})
+            yield from (each for each in found if not importing.optional(each, envelope))
 
 
 def _is_known(element: etree._Element, known: tuple[str, ...], envelope: Envelope) -> bool:
@@ -132,6 +136,15 @@ def unsupported_section(package: Package, target: Target) -> Iterator[Hit]:
     Fix: move the section to where the standard has it, or write ovf:required="false" on it.
     """
     envelope = package.envelope
+    for holder, child in unsupported_sections(envelope):
+        name = summary(local_name(str(child.tag)))
+        info = summary(envelope.text(envelope.first(child, "Info")) or "")
+        message = f"VMware knows no {name} in {holder}"
+        yield Hit(envelope.at(child), message, {"name": name, "info": info})
+
+
+def unsupported_sections(envelope: Envelope) -> Iterator[tuple[str, etree._Element]]:
+    """Yield sections that VMware neither knows nor may pass over where they are, with that."""
     for holder, child in _placed(envelope):
         tag = etree.QName(child)
         name = tag.localname
@@ -140,9 +153,7 @@ def unsupported_section(package: Package, target: Target) -> Iterator[Hit]:
         known = SECTIONS[holder] | (OF_DRAFTS if envelope.dialect else frozenset())
         foreign = tag.namespace != envelope.namespace
         if foreign or (name.endswith("Section") and name not in known):
-            info = summary(envelope.text(envelope.first(child, "Info")) or "")
-            message = f"VMware knows no {summary(name)} in {holder}"
-            yield Hit(envelope.at(child), message, {"name": summary(name), "info": info})
+            yield holder, child
 
 
 @check(

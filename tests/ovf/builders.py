@@ -10,6 +10,8 @@ from typing import Any
 
 from ovf.hardware import read_machines
 from ovf.package import Package
+from ovf.profile import Check, Target, profiles
+from ovf.targets import target_named
 from rehost.errors import InteropError
 from rehost.machine import Machine
 from rehost.report import Loss
@@ -129,3 +131,16 @@ def machine_of(folder: Path, text: str) -> tuple[Machine, list[Loss]]:
 def said(error: InteropError, folder: Path) -> tuple[str, str, int]:
     """Return all a user sees of an error, the folder left out."""
     return str(error).replace(f"{folder}/", ""), error.hint, error.exit_code
+
+
+def target_of(check: Check) -> Target:
+    """Return the target its fixture names, or the newest that has it, as severe as declared."""
+    named = FIXTURES / "profiles" / check.id / "target"
+    if named.exists():
+        return target_named(named.read_text().strip())
+    return [
+        target
+        for profile in profiles()
+        for target in profile.targets()
+        if check in profile.checks and check.holds_for(target)
+    ][-1]

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from ovf.package import Package
-from ovf.profile import Check, Profile, Target, all_checks, profiles
+from ovf.profile import Check, Profile, all_checks, profiles
 from ovf.rule import Needs, all_rules
 from ovf.targets import target_named
 from rehost.report import Finding, Severity
-from tests.ovf.builders import FIXTURES, beside, manifest, pack, with_disk
+from tests.ovf.builders import FIXTURES, beside, manifest, pack, target_of, with_disk
 
 CHECKS = FIXTURES / "profiles"
 ALWAYS = {"HPV-001", "AZU-001"}
@@ -24,19 +24,6 @@ written = pytest.mark.parametrize(
     [check for check in all_checks() if check.needs is Needs.DESCRIPTOR],
     ids=lambda check: check.id,
 )
-
-
-def target_of(check: Check) -> Target:
-    """Return the target its fixture names, or the newest that has it, as severe as declared."""
-    named = CHECKS / check.id / "target"
-    if named.exists():
-        return target_named(named.read_text().strip())
-    return [
-        target
-        for profile in profiles()
-        for target in profile.targets()
-        if check in profile.checks and check.holds_for(target)
-    ][-1]
 
 
 def line_of(finding: Finding, folder: Path) -> str:

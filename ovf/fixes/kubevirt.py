@@ -1,0 +1,45 @@
+"""Fixes of what virt-v2v does not take, and oVirt and Forklift, which convert with it."""
+
+from __future__ import annotations
+
+from ovf import restating
+from ovf.cim import ResourceType
+from ovf.edit.draft import Draft
+from ovf.envelope import VMW
+from ovf.fix import Done, Places, fix_for
+from ovf.profile import Target
+from rehost.tracked import summary
+
+PROCESSORS = "Number of Virtual CPUs"
+MEMORY = "Memory Size"
+
+memory_for_virt_v2v = fix_for("V2V-003")(restating.memory_in_mebibytes)
+disk_of_drive = fix_for("V2V-004")(restating.drives_of_disks)
+chunks_joined = fix_for("V2V-012")(restating.plain_files)
+memory_for_ovirt = fix_for("OVI-002")(restating.memory_in_mebibytes)
+capacity_for_ovirt = fix_for("OVI-004")(restating.capacities_in_bytes)
+memory_for_forklift = fix_for("FKL-004")(restating.memory_in_mebibytes)
+capacity_for_forklift = fix_for("FKL-004")(restating.capacities_in_bytes)
+missing_unit = fix_for("FKL-005")(restating.memory_in_mebibytes)
+
+
+@fix_for("V2V-008")
+def firmware_in_lower_case(draft: Draft, _: Target, places: Places) -> Done:
+    """Write efi and bios in lower case."""
+    for entry in draft.envelope.root.iter(f"{{{VMW}}}Config"):
+        value = str(entry.get(f"{{{VMW}}}value"))
+        if draft.envelope.at(entry) in places and value.lower() in {"efi", "bios"}:
+            draft.text.set(entry, f"{{{VMW}}}value", value.lower())
+            yield entry, f"firmware: {summary(value)} -> {value.lower()}"
+
+
+@fix_for("FKL-002")
+def processors_described(draft: Draft, _: Target, places: Places) -> Done:
+    """Describe the processors in the words that they are looked for by."""
+    yield from restating.described_as(draft, places, ResourceType.PROCESSOR, PROCESSORS)
+
+
+@fix_for("FKL-003")
+def memory_described(draft: Draft, _: Target, places: Places) -> Done:
+    """Describe the memory in the words that it is looked for by."""
+    yield from restating.described_as(draft, places, ResourceType.MEMORY, MEMORY)

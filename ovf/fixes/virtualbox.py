@@ -1,0 +1,29 @@
+"""Fixes of what VirtualBox does not take."""
+
+from __future__ import annotations
+
+from ovf import importing, restating
+from ovf.cim import ResourceType
+from ovf.edit.draft import Draft
+from ovf.fix import Done, Places, fix_for
+from ovf.outline import items
+from ovf.profile import Target
+from ovf.profiles.virtualbox import KNOWN
+
+memory_unit = fix_for("VBX-001")(restating.memory_in_mebibytes)
+disk_of_drive = fix_for("VBX-005")(restating.drives_of_disks)
+chunks_joined = fix_for("VBX-012")(restating.plain_files)
+format_of_disk = fix_for("VBX-015")(restating.formats_of_the_files)
+bytes_of_empty_disk = fix_for("VBX-016")(restating.capacities_in_bytes)
+
+
+@fix_for("VBX-002")
+def devices_known_or_passed_over(draft: Draft, _: Target, places: Places) -> Done:
+    """Call DVD drives CD drives; mark what else VirtualBox does not have as not required."""
+    for item in items(draft.envelope):
+        if item.at in places and item.kind == ResourceType.DVD:
+            kind = int(ResourceType.CD)
+            element = restating.said(draft, item, "ResourceType", str(kind))
+            yield element, f"{item.label} ResourceType: {item.kind} -> {kind}"
+    others = importing.required_besides(KNOWN | {ResourceType.DVD}, draft.envelope)
+    yield from restating.devices_passed_over(draft, others)

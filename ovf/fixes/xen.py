@@ -1,0 +1,48 @@
+"""Fixes of what XenCenter, XCP-ng Center and Xen Orchestra do not take."""
+
+from __future__ import annotations
+
+from ovf import importing, restating
+from ovf.cim import ResourceType
+from ovf.edit.draft import Draft
+from ovf.fix import Done, Places, fix_for
+from ovf.outline import items
+from ovf.profile import Target
+from ovf.profiles.xenserver import CAPABLE
+from rehost.tracked import summary
+
+memory_unit = fix_for("XEN-002")(restating.memory_in_mebibytes)
+chunks_joined = fix_for("XEN-008")(restating.plain_files)
+unit_of_memory = fix_for("XOA-003")(restating.memory_in_mebibytes)
+unit_of_capacity = fix_for("XOA-003")(restating.capacities_in_bytes)
+missing_unit = fix_for("XOA-004")(restating.memory_in_mebibytes)
+disk_of_drive = fix_for("XOA-006")(restating.drives_of_disks)
+
+
+@fix_for("XEN-005")
+def networks_described(draft: Draft, _: Target, places: Places) -> Done:
+    """Describe each Network by its name."""
+    envelope = draft.envelope
+    for section in envelope.sections("NetworkSection"):
+        for network in envelope.children(section, "Network"):
+            name = envelope.attribute(network, "name")
+            described = envelope.first(network, "Description") is not None
+            if envelope.at(network) in places and name and not described:
+                draft.text.prepend(network, draft.new("Description", name))
+                yield network, f"Network '{summary(name)}' has a Description now"
+
+
+@fix_for("XEN-006")
+def devices_passed_over(draft: Draft, _: Target, __: Places) -> Done:
+    """Mark devices that Xen does not have as not required."""
+    others = importing.required_besides(CAPABLE | {0}, draft.envelope)
+    yield from restating.devices_passed_over(draft, others)
+
+
+@fix_for("XOA-009")
+def adapters_enabled(draft: Draft, _: Target, places: Places) -> Done:
+    """Say that adapters are there from the start, as they are wherever nothing is said."""
+    for item in items(draft.envelope):
+        if item.at in places and item.kind == ResourceType.ETHERNET:
+            element = restating.said(draft, item, "AutomaticAllocation", "true")
+            yield element, f"{item.label} has AutomaticAllocation now (true)"

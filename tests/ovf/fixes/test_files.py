@@ -1,0 +1,120 @@
+"""What is mended in the files of a package: cut off, unpacked, joined, and called what they are."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ovf.mend import mend
+from ovf.package import Package
+from ovf.targets import target_named
+from tests.ovf.builders import STREAM, with_disk
+from tests.support.packages import rehost
+
+SIZE = 1 << 20
+BEHIND = 64512
+"""The bytes by which qemu-img rounds the file up."""
+QCOW2 = "http://www.gnome.org/~markmc/qcow-image-format.html"
+
+
+@pytest.fixture(scope="module")
+def stream(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return a stream-optimized VMDK by qemu-img, with what it leaves behind the marker."""
+    folder = tmp_path_factory.mktemp("stream")
+    (folder / "disk.raw").write_bytes(b"guest" * 1000 + bytes(SIZE - 5000))
+    kind = ("-O", "vmdk", "-o", "subformat=streamOptimized")
+    argv = ("qemu-img", "convert", *kind, folder / "disk.raw", folder / "disk.vmdk")
+    subprocess.run(argv, check=True)
+    content = (folder / "disk.vmdk").read_bytes()
+    assert content.endswith(bytes(BEHIND))
+    return content
+
+
+def written(folder: Path, name: str, attributes: str, form: str = STREAM) -> Path:
+    text = with_disk(name, attributes).replace('"65536"', f'"{SIZE}"').replace(STREAM, form)
+    path = folder / "web.ovf"
+    path.write_text(text)
+    return path
+
+
+def said(source: Path, *targets: str) -> list[str]:
+    found = mend(Package.open(source), tuple(map(target_named, targets)))
+    return [f"{repair.what} [{repair.rule}]" for repair in found.repairs]
+
+
+def fixed(source: Path, *targets: str) -> Path:
+    dest = source.parent / "fixed" / "web.ovf"
+    dest.parent.mkdir()
+    named = [part for target in targets for part in ("--target", target)]
+    done = rehost("validate", source, "--fix", dest, "--fail-on", "never", *named)
+    assert (done.code, done.err.count("error")) == (0, 0)
+    return dest.parent
+
+
+def test_a_stream_is_cut_off_at_its_marker(tmp_path: Path, stream: bytes) -> None:
+    """Nothing is recompressed: what is left are the very bytes up to the marker."""
+    (tmp_path / "disk.vmdk").write_bytes(stream)
+    source = written(tmp_path, "disk.vmdk", f'ovf:size="{len(stream)}"')
+    end = len(stream) - BEHIND
+    assert said(source) == [
+        f"disk.vmdk: {len(stream)} -> {end} bytes, to its end-of-stream marker [DSK-014]"
+    ]
+    result = fixed(source) / "disk.vmdk"
+    assert result.read_bytes() == stream[:end]
+    assert (tmp_path / "disk.vmdk").read_bytes() == stream
+    compared = subprocess.run(("qemu-img", "compare", result, tmp_path / "disk.vmdk"), check=False)
+    assert compared.returncode == 0
+    digest = hashlib.sha256(stream[:end]).hexdigest()
+    assert f"SHA256(disk.vmdk)= {digest}\n" in (result.parent / "web.mf").read_text()
+
+
+@pytest.mark.parametrize("target", ["vmware-esxi-8", "proxmox", "openstack", "gcp", "aws"])
+def test_a_compressed_file_is_unpacked(tmp_path: Path, stream: bytes, target: str) -> None:
+    packed = gzip.compress(stream, mtime=0)
+    (tmp_path / "disk.vmdk.gz").write_bytes(packed)
+    attributes = f'ovf:size="{len(packed)}" ovf:compression="gzip"'
+    source = written(tmp_path, "disk.vmdk.gz", attributes)
+    size, end = len(stream), len(stream) - BEHIND
+    assert said(source, target)[0].startswith(f"disk.vmdk is stored unpacked ({size} bytes) [")
+    folder = fixed(source, target)
+    assert (folder / "disk.vmdk").read_bytes() == stream[:end]
+    assert f'ovf:href="disk.vmdk" ovf:size="{end}"' in (folder / "web.ovf").read_text()
+    assert not (folder / "disk.vmdk.gz").exists()
+
+
+@pytest.mark.parametrize("target", ["virtualbox", "virt-v2v", "xenserver"])
+def test_chunks_are_joined(tmp_path: Path, stream: bytes, target: str) -> None:
+    end, part = len(stream) - BEHIND, 40_000
+    count = -(-end // part)
+    for number in range(count):
+        chunk = stream[:end][number * part : (number + 1) * part]
+        (tmp_path / f"disk.vmdk.{number:09}").write_bytes(chunk)
+    source = written(tmp_path, "disk.vmdk", f'ovf:size="{end}" ovf:chunkSize="{part}"')
+    told = said(source, target)[0]
+    assert told.startswith(f"disk.vmdk is stored in one piece, not in {count} ({end} bytes) [")
+    folder = fixed(source, target)
+    assert (folder / "disk.vmdk").read_bytes() == stream[:end]
+    assert sorted(each.name for each in folder.iterdir()) == ["disk.vmdk", "web.mf", "web.ovf"]
+
+
+@pytest.mark.parametrize(
+    ("form", "targets", "rule"),
+    [
+        (QCOW2, (), "DSK-012"),
+        (f"{STREAM.partition('#')[0]}#monolithicFlat", (), "DSK-012"),
+        ("http://example.com/a-disk", ("vmware",), "VMW-034"),
+        ("http://www.vmware.com/technical-resources/interfaces/vmdk.html", ("vbox",), "VBX-015"),
+        ("http://www.vmware.com/specifications/vmdk.html", ("aws",), "AWS-001"),
+        ("http://example.com/a-disk", ("nutanix",), "NTX-001"),
+    ],
+)
+def test_a_format_is_called_what_the_file_is(
+    tmp_path: Path, stream: bytes, form: str, targets: tuple[str, ...], rule: str
+) -> None:
+    (tmp_path / "disk.vmdk").write_bytes(stream[:-BEHIND])
+    source = written(tmp_path, "disk.vmdk", "", form)
+    assert said(source, *targets) == [f"Disk 'd' format: {form} -> {STREAM} [{rule}]"]

@@ -1,0 +1,67 @@
+"""Every fix for an importer, on the example that breaks its check: what it says, what is left."""
+
+from __future__ import annotations
+
+import pytest
+
+from ovf.fix import all_fixes
+from ovf.mend import mend
+from ovf.package import Package
+from ovf.profile import all_checks
+from tests.ovf.builders import FIXTURES, target_of
+
+CHECKS = {check.id: check for check in all_checks()}
+NEED_FILES = frozenset(
+    ("AWS-001", "AWS-005", "GCP-010", "NTX-001", "OSK-004", "PVE-011", "V2V-012", "VBX-012")
+) | {"VBX-015", "VMW-033", "VMW-034", "XEN-008"}
+"""Checks that are mended from what is in the files, which these examples do not have."""
+LEFT = frozenset(("PVE-005", "VMW-020", "XOA-003"))
+"""Checks whose examples also hold what is mended by a guess only."""
+OTHERWISE = {
+    "FKL-004": (("GigaBytes", "gibibyte"), ("byte * 2 ^ 20", "mebibyte")),
+    "OVI-004": (("GigaBytes", "gibibyte"),),
+    "XEN-002": (("GigaBytes", "gibibyte"),),
+    "GCP-003": (("ovf://disk/disk1", "ovf:/file/file1"),),
+    "V2V-004": (("ovf://disk/disk1", "ovf:/file/file1"),),
+    "PVE-005": (("ovf:/disk/disk1", "ovf:/file/file1"),),
+}
+"""What is put in the place of what fixes of the standard's own rules would mend."""
+each_fix = pytest.mark.parametrize(
+    "identifier",
+    sorted({fix.rule for fix in all_fixes() if fix.check} - NEED_FILES),
+)
+
+
+def example(identifier: str) -> Package:
+    package = Package.open(FIXTURES / "profiles" / identifier / "bad.ovf")
+    content = package.descriptor.content
+    for old, new in OTHERWISE.get(identifier, ()):
+        assert old.encode() in content
+        content = content.replace(old.encode(), new.encode())
+    return package.described_by(content)
+
+
+@each_fix
+def test_a_fix_mends_the_example_in_the_expected_words(identifier: str) -> None:
+    package = example(identifier)
+    done = mend(package, (target_of(CHECKS[identifier]),))
+    lines = [str(repair).replace(f"{package.path.parent}/", "") for repair in done.repairs]
+    expected = (FIXTURES / "fixes" / f"{identifier}.expected").read_text().splitlines()
+    assert lines == expected
+    assert f"[{identifier}]" in expected[-1]
+
+
+@each_fix
+def test_the_importer_takes_what_was_mended(identifier: str) -> None:
+    check = CHECKS[identifier]
+    target = target_of(check)
+    done = mend(example(identifier), (target,))
+    left = list(check.findings(done.draft.result(), target))
+    assert bool(left) == (identifier in LEFT)
+    assert mend(done.draft.result(), (target,)).repairs == ()
+
+
+@each_fix
+def test_no_importer_is_mended_for_that_is_not_meant(identifier: str) -> None:
+    done = mend(example(identifier))
+    assert not {repair.rule for repair in done.repairs} & CHECKS.keys()
