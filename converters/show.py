@@ -9,9 +9,10 @@ import msgspec
 
 from converters.convert import Outcome, Plan
 from converters.sources import Source
+from rehost.console.losses import emit_losses
 from rehost.console.output import emit_table, emit_verdict, say, size_text
 from rehost.machine import Disk, Machine, Nic, Removable
-from rehost.report import Finding, Loss
+from rehost.report import Finding
 from rehost.verdict import Verdict
 
 
@@ -81,13 +82,6 @@ def emit_outcome(outcomes: Sequence[Outcome], verdicts: Sequence[Verdict]) -> No
         emit_verdict(verdict)
 
 
-def emit_losses(losses: Sequence[Loss], title: str) -> None:
-    """Print losses as a table."""
-    if losses:
-        rows = [(loss.kind, loss.item, _arrow(loss), loss.why) for loss in losses]
-        emit_table(f"\n{title}", ("kind", "property", "value", "why"), rows)
-
-
 def emit_findings(findings: Iterable[Finding]) -> None:
     """Print findings, a line each."""
     for found in findings:
@@ -105,12 +99,6 @@ def _plan(plan: Plan) -> dict[str, Any]:
 
 def _plain(value: object) -> Any:
     return msgspec.to_builtins(value, enc_hook=str)
-
-
-def _arrow(loss: Loss) -> str:
-    if loss.source is None or loss.target is None:
-        return loss.source or loss.target or ""
-    return f"{loss.source} -> {loss.target}"
 
 
 def _rows(machine: Machine) -> Iterable[tuple[str, str]]:

@@ -77,7 +77,7 @@ def edit(
     from ovf.package import Package
 
     package = Package.open(source)
-    dest, force = _destination(package, asked)
+    dest, force = destination(package, asked)
     draft = Draft.of(package)
     change(draft)
     if asked["descriptor_only"]:
@@ -167,7 +167,7 @@ def algorithm(digest: str) -> str | None:
     return None if digest == "none" else digest.upper()
 
 
-def _destination(package: Package, asked: dict[str, Any]) -> tuple[Path, bool]:
+def destination(package: Package, asked: dict[str, Any]) -> tuple[Path, bool]:
     """Return where to write, and whether what is there is replaced."""
     dest: Path | None = asked["dest"]
     if asked["in_place"] == (dest is not None):

@@ -20,14 +20,16 @@ ALLOCATION = "ResourceAllocationSection"
 NORMAL = "normal"
 CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_"
 """What the namespaces of items' children begin with."""
+LATER = tuple(f"{{{CIM}{kind}AllocationSettingData" for kind in ("Storage", "EthernetPort"))
+"""What properties begin with that only items of OVF 2.x have."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenItem:
     """An item's children by their names; of several alike the last, as when items combine.
 
-    ``names`` are those of all children in CIM's namespaces, in their order; ``kind`` is the
-    ResourceType, None where it gives no number.
+    ``names`` are those of all children in CIM's namespaces, in their order, but for properties of
+    OVF 2.x that extend an item of 1.x; ``kind`` is the ResourceType, None where it gives no number.
     """
 
     element: etree._Element
@@ -125,9 +127,14 @@ def _written(element: etree._Element, envelope: Envelope) -> WrittenItem:
         {name: text for name, text in said.items() if text},
         frozenset((envelope.attribute(element, "configuration") or "").split()),
         envelope.attribute(element, "bound") or NORMAL,
-        tuple(local_name(tag) for tag, _ in children if tag.startswith(f"{{{CIM}")),
+        tuple(local_name(tag) for tag, _ in children if _is_own(tag, envelope)),
         _number(said.get("ResourceType", "")),
     )
+
+
+def _is_own(tag: str, envelope: Envelope) -> bool:
+    extension = envelope.version == "1" and tag.startswith(LATER)
+    return tag.startswith(f"{{{CIM}") and not extension
 
 
 def _number(text: str) -> int | None:

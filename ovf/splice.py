@@ -67,9 +67,14 @@ class Manuscript:
         """Remove an attribute, if the element has it."""
         self._change(element).attributes[name] = None
 
-    def rename(self, element: etree._Element, local: str) -> None:
-        """Give an element another name in the same namespace."""
-        self._change(element).name = local
+    def rename(self, element: etree._Element, name: str) -> None:
+        """Give an element another name: in its own namespace, or as ``{namespace}local``."""
+        self._change(element).name = name
+
+    def declarations(self, element: etree._Element) -> dict[str, str]:
+        """Return the namespaces an element of the document itself declares, by attributes."""
+        span = self._spans[element]
+        return StartTag(self._slice(span.start, span.opened), element.nsmap).declarations
 
     def write(self, element: etree._Element, text: str) -> None:
         """Make ``text`` all there is in an element."""

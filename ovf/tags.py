@@ -32,10 +32,20 @@ class StartTag:
         """Return an empty-element tag as a start tag."""
         return self.text.removesuffix(EMPTY).rstrip() + ">"
 
-    def rename(self, local: str) -> None:
-        """Give the element another name, keeping its prefix."""
+    @property
+    def declarations(self) -> dict[str, str]:
+        """The namespaces it declares, by ``xmlns`` or ``xmlns:prefix``, as they are written."""
+        return {
+            found[2]: found[4][1:-1]
+            for found in self._attributes()
+            if found[2].partition(":")[0] == DECLARATION
+        }
+
+    def rename(self, name: str) -> None:
+        """Give the element another name: a local one keeps its prefix, ``{namespace}local`` not."""
         prefix, colon, _ = self.name.rpartition(":")
-        self.text = f"<{prefix}{colon}{local}{self.text[self._after_name :]}"
+        new = self._spelled(name) if name.startswith("{") else f"{prefix}{colon}{name}"
+        self.text = f"<{new}{self.text[self._after_name :]}"
 
     def change(self, name: str, value: str | None) -> None:
         """Set an attribute, named ``{namespace}local`` or ``xmlns:prefix``; None removes it."""

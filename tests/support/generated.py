@@ -21,7 +21,7 @@ from ovf.verify import Attestation
 from rehost.console.output import SCHEMA_VERSION
 from rehost.judgement import State
 from rehost.machine import Machine
-from rehost.report import Finding, Loss, Severity
+from rehost.report import Finding, Loss, LossKind, Severity
 from rehost.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +70,22 @@ def schemas() -> dict[str, dict[str, Any]]:
         **disk_schemas(),
         **_signature_schemas(),
         "ovf-show.schema.json": _shown(),
+        "ovf-restate.schema.json": _restated(parts["Loss"]),
     }
+
+
+def _restated(loss: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of what `ovf restate` prints."""
+    versions = {"enum": ["1", "2"]}
+    said = {
+        "path": TEXT,
+        "from": versions,
+        "to": versions,
+        "losses": _list({"$ref": "#/$defs/Loss"}),
+        "files": TEXTS,
+    }
+    kinds = {"LossKind": {"enum": [kind.value for kind in LossKind]}}
+    return _document("What `rehost ovf restate --json` prints", said, {"Loss": loss, **kinds})
 
 
 def _shown() -> dict[str, Any]:
