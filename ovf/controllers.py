@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ovf import subtypes
 from ovf.cim import ResourceType
 from ovf.items import Item, Reading, subtype
+from ovf.outline import whole
 from rehost.machine import Address, Bus, Controller, ControllerModel
 from rehost.tracked import summary
 
@@ -116,8 +117,8 @@ def _address(slot: Slot, unit: int, item: Item) -> Address:
 def _addresses(items: list[Item]) -> list[int]:
     """Return the numbers of one bus's controllers: their Addresses, or else their order."""
     said = [item.said("Address") for item in items]
-    numbers = [int(text) if text and text.isascii() and text.isdigit() else -1 for text in said]
-    if len(set(numbers)) == len(numbers) and all(0 <= n <= HIGHEST_INDEX for n in numbers):
+    numbers = [number for text in said if (number := whole(text)) is not None]
+    if len(set(numbers)) == len(items) and all(n <= HIGHEST_INDEX for n in numbers):
         return numbers
     return list(range(len(items)))
 

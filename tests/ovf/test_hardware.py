@@ -139,6 +139,13 @@ def test_two_ide_controllers_are_one_with_four_places(tmp_path: Path) -> None:
     assert losses == []
 
 
+@pytest.mark.parametrize("said", ["9" * 5000, "-1", "one", "\u0661"])
+def test_controllers_without_a_sensible_number_are_counted(tmp_path: Path, said: str) -> None:
+    controllers = [item(InstanceID=n, ResourceType=6, Address=said) for n in (3, 4)]
+    machine, _ = machine_of(tmp_path, descriptor(*controllers))
+    assert [each.index for each in machine.controllers] == [0, 1]
+
+
 def test_controllers_are_numbered_on_each_bus(tmp_path: Path) -> None:
     subtypes = [
         (6, "lsilogicsas"),
