@@ -100,6 +100,9 @@ SUPPRESS = "suppress"
     metavar="DEST",
     help="Mend what needs no guess, write the result here, and judge that.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="With --fix, write nothing: say what would be mended and left."
+)
 @click.option("--descriptor-only", is_flag=True, help="Open no file but the descriptor.")
 @click.option(
     "--deep", is_flag=True, help="Also read every block of the disks, in one pass with the digests."

@@ -68,7 +68,7 @@ class Judge:
     def judge(self, source: Path) -> tuple[Subject, InteropError | None]:
         """Judge one source; where that cannot be done, return the error, too."""
         try:
-            return self._subject(source, self._opened(source)), None
+            return self.opened(source, self._opened(source)), None
         except InteropError as error:
             failure = Failure(error.where, error.what, error.hint)
             return Subject(str(source), (), failure), error
@@ -86,7 +86,9 @@ class Judge:
             package.described = Package.open(self.described, tolerant=True)
         return package
 
-    def _subject(self, source: Path, package: Package) -> Subject:
+    def opened(self, source: Path, package: Package) -> Subject:
+        """Judge a source that is open already."""
+        package.schemas = self.schemas
         if self.deep:
             from ovf.deep import read_everything
 

@@ -198,7 +198,7 @@ class Package(Views):
 
     def where(self, name: str) -> str:
         """Return what messages call one of its files: ``x.ova!disk.vmdk``."""
-        if name == self.descriptor.name and self.archive is None:
+        if name == self.descriptor.name and self.on_medium:
             return str(self.path)
         return self._storage.where(self.beside(name))
 

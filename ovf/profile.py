@@ -54,6 +54,12 @@ class Target:
         """Which release it is, counted from the oldest; -1 for an importer without releases."""
         return -1 if self.release is None else self.profile.releases.index(self.release)
 
+    @property
+    def digest(self) -> str:
+        """The algorithm of manifests it reads."""
+        name = "" if self.release is None else self.release.name
+        return self.profile.digests.get(name, "SHA256")
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -155,6 +161,7 @@ class Profile:
 
     ``source`` says how that is known, ``sources`` how it is of the rules known in another way.
     Releases stand from the oldest to the newest; ``aliases`` are other names for the importer.
+    ``digests`` gives the releases that read no SHA256 manifest the algorithm they do read.
     """
 
     name: str
@@ -165,6 +172,7 @@ class Profile:
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     releases: tuple[Release, ...] = ()
     aliases: tuple[str, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def targets(self) -> Iterator[Target]:
         """Yield the importer under all its names, in all its releases."""

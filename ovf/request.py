@@ -14,7 +14,7 @@ from rehost import __version__
 from rehost.acceptance import Baseline, baseline_text, suppressions
 from rehost.console.reporting import Reports
 from rehost.errors import InteropError, UsageError
-from rehost.judgement import Acceptance, Judgement, Kind, State, Subject
+from rehost.judgement import Acceptance, Judgement, Kind, Mending, State, Subject
 from rehost.outputs import staged
 from rehost.progress import Progress
 from rehost.selection import LEVELS, selection
@@ -48,6 +48,10 @@ def _judged(
 ) -> list[tuple[Subject, InteropError | None]]:
     """Judge every source or, where it is mended, what it becomes."""
     dest: Path | None = options["fix"]
+    if dest is None and options["dry_run"]:
+        raise UsageError(
+            "--dry-run says what --fix would do", hint="Name the package to write: --fix DEST."
+        )
     if dest is None:
         return [judge.judge(source) for source in dict.fromkeys(sources)]
     if len(sources) != 1:
@@ -55,11 +59,22 @@ def _judged(
             f"--fix mends one package at a time ({len(sources)} are named)",
             hint="Run it once for each.",
         )
-    from ovf.fixing import mended
+    return [_mended(judge, sources[0], dest, options, progress)]
 
-    repairs = mended(sources[0], dest, judge.targets, force=options["force"], progress=progress)
-    subject, error = judge.judge(dest)
-    return [(replace(subject, repairs=repairs), error)]
+
+def _mended(
+    judge: Judge, source: Path, dest: Path, options: Mapping[str, Any], progress: Progress
+) -> tuple[Subject, InteropError | None]:
+    """Mend a source and judge what it became or, if nothing is to be written, would become."""
+    from ovf.fixing import mended, write
+
+    done = mended(source, dest, judge.targets, progress)
+    if options["dry_run"]:
+        subject = judge.opened(source, done.draft.result())
+        return replace(subject, repairs=done.repairs, mending=Mending.PLANNED), None
+    write(done, dest, judge.targets, force=options["force"], progress=progress)
+    found, error = judge.judge(dest)
+    return replace(found, repairs=done.repairs, mending=Mending.DONE), error
 
 
 def _judge(options: Mapping[str, Any], suppress: object, progress: Progress) -> Judge:

@@ -118,7 +118,9 @@ class InArchive:
 
 
 class Overlaid:
-    """Files of another storage, of which some are replaced and some are gone."""
+    """Files of another storage, of which some are replaced and some are gone; in no archive yet."""
+
+    archive = None
 
     def __init__(
         self, inner: Storage, added: Mapping[str, Callable[[], File]], gone: frozenset[str]
@@ -126,11 +128,6 @@ class Overlaid:
         self._inner = inner
         self._added = added
         self._gone = gone
-
-    @property
-    def archive(self) -> Archive | None:
-        """The tar that the files which are not replaced are in."""
-        return self._inner.archive
 
     def names(self) -> tuple[str, ...]:
         """Return what is left, and what is new."""

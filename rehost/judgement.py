@@ -154,13 +154,20 @@ class Repair:
         return f"{self.where}: {self.what} [{self.rule}]"
 
 
+class Mending(StrEnum):
+    """Whether a source was mended, or it was only said what would be."""
+
+    DONE = "mended"
+    PLANNED = "would be mended"
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """One source, and what was found in it or why nothing could be.
 
     ``outlooks`` are the verdicts of the importers it was judged for, whatever is accepted here.
     ``disks`` is what is known of each disk in it, as JSON has it. ``repairs`` is what was mended
-    to make it.
+    to make it, or would be, as ``mending`` says; then ``judged`` is what is left.
     """
 
     source: str
@@ -169,6 +176,7 @@ class Subject:
     outlooks: tuple[Outlook, ...] = ()
     disks: tuple[Mapping[str, str | int | None], ...] = ()
     repairs: tuple[Repair, ...] = ()
+    mending: Mending | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from ovf.profile import Profile
 from ovf.vmware import hardware, packaging
 from ovf.vmware.common import EVERYWHERE, STRICT
@@ -27,4 +29,5 @@ PROFILE = Profile(
     enforces=ENFORCED,
     source=SOURCE,
     sources=SOURCES,
+    digests=MappingProxyType({"6.0": "SHA1"}),
 )

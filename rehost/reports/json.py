@@ -35,6 +35,7 @@ def _source(subject: Subject) -> dict[str, Any]:
         **counts,
         "disks": subject.disks,
         "failure": failure and {"where": failure.where, "what": failure.what, "hint": failure.hint},
+        "mending": subject.mending and subject.mending.name.lower(),
         "repairs": [asdict(each) for each in subject.repairs],
         "targets": [{"name": each.target, "outcome": each.outcome} for each in subject.outlooks],
     }

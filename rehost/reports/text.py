@@ -33,11 +33,9 @@ def render(judgement: Judgement) -> str:
     if not several and any(subject.failure for subject in judgement.subjects):
         return ""
     hinted: set[str] = set()
-    parts = []
+    parts: list[str] = []
     for subject in judgement.subjects:
-        if subject.repairs:
-            lines = (f"  {printable(str(repair))}" for repair in subject.repairs)
-            parts.append("\n".join((click.style("mended", bold=True), *lines)) + "\n")
+        parts += _mended(subject)
         parts += ["\n".join(lines) + "\n" for lines in _groups(subject, hinted)]
         if subject.failure and several:
             parts.append(f"{printable(str(subject.failure))}\n")
@@ -46,6 +44,15 @@ def render(judgement: Judgement) -> str:
             lines = (f"{whose}{each.target} {each.outcome}" for each in subject.outlooks)
             parts.append("\n".join(lines) + "\n")
     return "\n".join([*parts, _summary(judgement)]) + "\n"
+
+
+def _mended(subject: Subject) -> Iterator[str]:
+    """Yield what was mended, and that what follows was not."""
+    if subject.repairs and subject.mending:
+        lines = (f"  {printable(str(repair))}" for repair in subject.repairs)
+        yield "\n".join((click.style(subject.mending, bold=True), *lines)) + "\n"
+    if subject.mending and any(judged.state is State.ACTIVE for judged in subject.judged):
+        yield click.style(f"not {subject.mending}, for it needs a decision", bold=True)
 
 
 def _groups(subject: Subject, hinted: set[str]) -> Iterator[list[str]]:

@@ -19,7 +19,7 @@ from ovf.rule import Basis, Needs
 from ovf.summary import PackageSummary
 from ovf.verify import Attestation
 from rehost.console.output import SCHEMA_VERSION
-from rehost.judgement import State
+from rehost.judgement import Mending, State
 from rehost.machine import Machine
 from rehost.report import Finding, Loss, LossKind, Severity
 from rehost.verdict import Verdict
@@ -159,7 +159,9 @@ def _judgement() -> dict[str, Any]:
         **dict.fromkeys(("stream_version", "stream_end", "bytes_behind_end"), size),
     }
     repair = _object({"rule": TEXT, "where": TEXT, "what": TEXT})
+    mending = {"enum": [None, *(each.name.lower() for each in Mending)]}
     told = {"disks": _list(_object(disk)), "targets": _list(target), "repairs": _list(repair)}
+    told |= {"mending": mending}
     source = _object({"source": TEXT, **counts, **told, "failure": _or_null(failure)})
     number = _or_null({"type": "integer", "minimum": 1})
     finding = {

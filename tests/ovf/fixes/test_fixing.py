@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from ovf.mend import mend
 from ovf.package import Package
+from ovf.rewriting import FORM
 from ovf.validate import validate
 from rehost.errors import InteropError
 from tests.ovf.builders import pack, with_disk
@@ -45,6 +47,7 @@ def test_a_package_is_mended_and_judged_again(source: Path, tmp_path: Path) -> N
     size, end = sizes(tmp_path / "disk.vmdk")
     code, said, errors = repairs(source, "--fix", tmp_path / "new.ova")
     assert said == [
+        "written anew (first member is 'disk.vmdk', not the descriptor)",
         "Disk 'd' capacity: 65536 -> 2097152 bytes, as its file says",
         f"disk.vmdk: {size} -> {end} bytes, to its end-of-stream marker",
     ]
@@ -78,12 +81,81 @@ def test_the_text_says_what_was_mended(source: Path, tmp_path: Path) -> None:
     assert (done.code, done.out.replace(f"{tmp_path}/", "")) == (
         0,
         "mended\n"
+        "  web.ova: written anew (first member is 'disk.vmdk', not the descriptor) [PKG-012]\n"
         "  web.ova!web.ovf:4: Disk 'd' capacity: 65536 -> 2097152 bytes, as its file says"
         " [DSK-013]\n"
         f"  web.ova!web.ovf: disk.vmdk: {size} -> {end} bytes, to its end-of-stream marker"
         " [DSK-014]\n"
         "\n0 errors, 0 warnings, 0 remarks\n",
     )
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(source: Path, tmp_path: Path) -> None:
+    dest = tmp_path / "new.ova"
+    planned = rehost("validate", source, "--fix", dest, "--dry-run")
+    assert not dest.exists()
+    done = rehost("validate", source, "--fix", dest)
+    assert planned.code == done.code == 0
+    assert planned.err == ""
+    first, rest = planned.out.replace("would be mended", "mended").split("\n\n", 1)
+    assert first == done.out.split("\n\n", 1)[0]
+    assert rest == "0 errors, 0 warnings, 0 remarks\n"
+    runs: tuple[tuple[str | Path, ...], ...] = (
+        (),
+        ("--fix", dest, "--dry-run"),
+        ("--fix", dest, "--force"),
+    )
+    printed = (rehost("validate", source, "--format", "json", *more).out for more in runs)
+    mending = [json.loads(each)["sources"][0]["mending"] for each in printed]
+    assert mending == [None, "planned", "done"]
+
+
+def test_what_is_left_is_told_apart(source: Path, tmp_path: Path) -> None:
+    done = rehost("validate", source, "--fix", tmp_path / "new.ova", "--select", "MAN-003")
+    assert (
+        done.out.replace(f"{tmp_path}/", "")
+        .split("[DSK-014]\n\n")[1]
+        .startswith(
+            "not mended, for it needs a decision\n"
+            "new.ova!web.mf\n"
+            "  1:1: info: digests are SHA256, which OVF 1 does not know [MAN-003]\n"
+        )
+    )
+
+
+@pytest.mark.parametrize(("target", "algorithm"), [("esxi-6.0", "SHA1"), ("esxi-6.5", "SHA256")])
+def test_the_manifest_is_one_the_release_reads(
+    source: Path, tmp_path: Path, target: str, algorithm: str
+) -> None:
+    first, again = tmp_path / "first.ova", tmp_path / "again.ova"
+    options = ("--target", target, "--fail-on", "never")
+    rehost("validate", source, "--fix", first, *options)
+    rehost("validate", first, "--fix", again, *options)
+    argv = ("tar", "xOf", again, "web.mf")
+    listed = subprocess.run(argv, capture_output=True, check=True, text=True).stdout
+    assert {line.partition("(")[0] for line in listed.splitlines()} == {algorithm}
+    assert digest(first) == digest(again)
+
+
+def test_whatever_is_wrong_with_archive_and_manifest_is_written_anew(
+    source: Path, tmp_path: Path
+) -> None:
+    """A foreign digest is said aloud: the file may be damaged."""
+    disk = (tmp_path / "disk.vmdk").read_bytes()
+    text = with_disk("disk.vmdk").replace('"65536"', f'"{2 * SIZE}"').encode()
+    lines = f"sha256(disk.vmdk) = {'0' * 64}\r\nSHA2-256(other.mf)= {'A' * 64}\r\n".encode()
+    members = {"disk.vmdk": disk, "other.mf": lines, "web.ovf": text}
+    broken = pack(tmp_path / "broken.ova", members, form=tarfile.PAX_FORMAT)
+    dest = tmp_path / "whole.ova"
+    done = rehost("validate", broken, "--fix", dest)
+    lines_told = done.out.split("\n\n")[0].splitlines()[1:]
+    told = {line.rpartition("[")[2].rstrip("]") for line in lines_told}
+    assert {"PKG-003", "PKG-012", "MAN-004", "MAN-008", "MAN-009", "MAN-010", "MAN-012"} <= told
+    assert f"note: {broken}: files are not those its manifest is of" in done.err
+    found = rehost("validate", dest, "--format", "json")
+    left = {each["rule"] for each in json.loads(found.out)["findings"]}
+    assert not left & told
+    assert not left & FORM
 
 
 @pytest.mark.parametrize(
@@ -93,6 +165,11 @@ def test_the_text_says_what_was_mended(source: Path, tmp_path: Path) -> None:
             ("{source}", "--fix", "{source}"),
             "error: {source}: would replace the package that is mended\n"
             "hint: Name another DEST; move it afterwards.\n",
+        ),
+        (
+            ("{source}", "--dry-run"),
+            "error: --dry-run says what --fix would do\n"
+            "hint: Name the package to write: --fix DEST.\n",
         ),
         (
             ("{source}", "{folder}", "--fix", "{folder}/new.ova"),

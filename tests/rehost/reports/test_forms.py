@@ -62,6 +62,7 @@ def test_json_fits_its_published_schema_and_says_everything() -> None:
         "baselined": 1,
         "disks": [],
         "failure": None,
+        "mending": None,
         "repairs": [],
         "targets": [],
     }
