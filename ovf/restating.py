@@ -26,6 +26,7 @@ from ovf.fix import Done, Places
 from ovf.outline import WrittenItem, hardware_sections, items, whole
 from ovf.package import is_remote, name_of
 from ovf.profile import Target
+from ovf.versions import restate
 from ovf.write import held_open
 from rehost.errors import DamagedInputError, InteropError
 from rehost.tracked import local_name, summary
@@ -98,6 +99,17 @@ def drives_of_disks(draft: Draft, _: Target, places: Places) -> Done:
         if item.at in places and len(found) == 1 and said.startswith("ovf:/") and child is not None:
             draft.write(child, f"ovf:/disk/{found[0]}")
             yield child, f"{item.label} HostResource: {summary(said)} -> ovf:/disk/{found[0]}"
+
+
+def as_first_version(draft: Draft, _: Target, __: Places) -> Done:
+    """Restate OVF 2.x as 1.x; whatever 1.x has no word for is said to be lost."""
+    if draft.envelope.version != "2":
+        return
+    losses = restate(draft, "1")
+    root = draft.envelope.root
+    yield root, "descriptor: OVF 2.x -> 1.x"
+    for loss in losses:
+        yield root, f"{loss.item} is {loss.kind.value} ({loss.why})"
 
 
 def formats_of_the_files(draft: Draft, _: Target, places: Places) -> Done:

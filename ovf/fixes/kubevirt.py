@@ -13,6 +13,7 @@ from rehost.tracked import summary
 PROCESSORS = "Number of Virtual CPUs"
 MEMORY = "Memory Size"
 
+first_version = fix_for("V2V-001")(restating.as_first_version)
 memory_for_virt_v2v = fix_for("V2V-003")(restating.memory_in_mebibytes)
 disk_of_drive = fix_for("V2V-004")(restating.drives_of_disks)
 chunks_joined = fix_for("V2V-012")(restating.plain_files)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ovf import restating
 from ovf.fix import fix_for
 
+first_version_for_proxmox = fix_for("PVE-001")(restating.as_first_version)
+first_version_for_nutanix = fix_for("NTX-003")(restating.as_first_version)
 memory_for_proxmox = fix_for("PVE-003")(restating.memory_in_mebibytes)
 disk_for_proxmox = fix_for("PVE-005")(restating.drives_of_disks)
 files_for_proxmox = fix_for("PVE-011")(restating.plain_files)

@@ -122,3 +122,4 @@ def settings_passed_over(draft: Draft, _: Target, __: Places) -> Done:
 
 files_unpacked = fix_for("VMW-033")(restating.plain_files)
 formats_of_the_files = fix_for("VMW-034")(restating.formats_of_the_files)
+first_version = fix_for("VMW-024")(restating.as_first_version)

@@ -11,6 +11,7 @@ from ovf.profile import Target
 from ovf.profiles.xenserver import CAPABLE
 from rehost.tracked import summary
 
+first_version = fix_for("XEN-001")(restating.as_first_version)
 memory_unit = fix_for("XEN-002")(restating.memory_in_mebibytes)
 chunks_joined = fix_for("XEN-008")(restating.plain_files)
 unit_of_memory = fix_for("XOA-003")(restating.memory_in_mebibytes)
