@@ -22,6 +22,8 @@ HIGHEST_INDEX = 63
 HIGHEST_UNIT = 255
 HIGHEST_IDE = 3
 SCSI_SELF = 7
+BARE = frozenset((Bus.VIRTIO,))
+"""Buses whose drives are their own controllers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Controllers:
                 slot = Slot(bus, place // 2, place % 2)
             if item.instance is not None:
                 self._slots[item.instance] = slot
-            if slot.controller not in known:
+            if slot.controller not in known and bus not in BARE:
                 self.found.append(Controller(bus, slot.controller, model))
             known.add(slot.controller)
 

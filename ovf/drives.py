@@ -81,7 +81,7 @@ class Drives:
             address = self.disks[number].address
             if address is None:
                 return len(rank), 0
-            return rank[address.bus, address.controller], address.unit
+            return rank.get((address.bus, address.controller), -1), address.unit
 
         order = sorted(range(len(self.disks)), key=place)
         names = {f"disks[{old}].address": f"disks[{new}].address" for new, old in enumerate(order)}

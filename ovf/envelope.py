@@ -104,7 +104,7 @@ class Envelope(Views):
     @classmethod
     def of(cls, root: etree._Element, *, file: str, label: str) -> Envelope:
         """Take a tree that was parsed already; one in a dialect is translated in place."""
-        dialect = standardised(root)
+        root, dialect = standardised(root)
         return cls(root, file=file, label=label, dialect=dialect)
 
     @classmethod

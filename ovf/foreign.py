@@ -1,7 +1,6 @@
 """Descriptors that use OVF's name, but are neither of the standard nor in a dialect that is read.
 
-Spec: DSP0243 clause 6, table 1, for the namespaces of OVF 1.x and 2.x. oVirt's configurations have
-one of their own and share no structure with the standard.
+Spec: DSP0243 clause 6, table 1, for the namespaces of OVF 1.x and 2.x.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ FOREIGN = "0"
 """What stands for a version where the descriptor is in none of the standard's."""
 ENVIRONMENT = "environment"
 """What stands for a version where the document is no descriptor but what a guest is told."""
-OVIRT = "http://schemas.dmtf.org/ovf/envelope/1/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +35,6 @@ def foreign(root: etree._Element, label: str) -> Foreign | None:
     """Return what an envelope is if it is not of the standard."""
     at = Location(label, line_of(root))
     namespace = etree.QName(root).namespace
-    if namespace == OVIRT:
-        what = "is an oVirt configuration, which is OVF in name only"
-        return Foreign(what, "Export the machine from oVirt as an OVA instead.", at)
     if namespace not in VERSIONS:
         what = f"is in no known OVF namespace ({summary(namespace or 'none')})"
         return Foreign(what, f"OVF 1.x is {next(iter(VERSIONS))}.", at)

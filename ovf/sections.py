@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.items import Reading
+from ovf.ovirt import OVIRT, SETTINGS
 from ovf.package import name_of
 from rehost.report import Loss
-from rehost.tracked import UNKNOWN_TO_US, Tracked, label, local_name, summary
+from rehost.tracked import UNKNOWN_TO_US, Tracked, content, label, local_name, summary
 
 PRODUCT_WORDS = ("Product", "Vendor", "Version", "FullVersion")
 ENVELOPE = ("References", "DiskSection", "NetworkSection", "DeploymentOptionSection", "Strings")
 CONTENT = ("VirtualSystem", "VirtualSystemCollection", "Info", "Name")
+LISTED = ("File", "Disk")
 UNDERSTOOD = frozenset((*ENVELOPE, *CONTENT))
 
 
@@ -40,6 +42,7 @@ def around(reading: Reading, used: frozenset[str]) -> list[Loss]:
         for child in parent.iterchildren(etree.Element):
             if local_name(str(child.tag)) not in UNDERSTOOD:
                 _section(child, reading)
+    _beyond(reading)
     _options(reading)
     _unused(reading, used)
     return reading.losses
@@ -53,8 +56,12 @@ def _collections(root: etree._Element) -> Iterator[etree._Element]:
 def _section(section: etree._Element, reading: Reading) -> None:
     if local_name(str(section.tag)) == "ProductSection":
         _product(section, reading)
+    elif str(section.tag) == SETTINGS:
+        for setting in section.iterchildren(f"{{{OVIRT}}}*"):
+            _section(setting, reading)
     else:
-        reading.drop(f"{reading.place(section)} {label(section)}", None, UNKNOWN_TO_US)
+        said = None if len(section) else summary(section.text or "") or None
+        reading.drop(f"{reading.place(section)} {label(section)}", said, UNKNOWN_TO_US)
 
 
 def _product(section: etree._Element, reading: Reading) -> None:
@@ -70,6 +77,21 @@ def _product(section: etree._Element, reading: Reading) -> None:
         what = f"{reading.place(entry)} Property '{summary(key)}'"
         why = "the guest would get it by the OVF environment, which is not carried"
         reading.drop(what, value and summary(value), why)
+
+
+def _beyond(reading: Reading) -> None:
+    """Report what files and disks say in attributes and elements of a dialect's own."""
+    envelope = reading.envelope
+    if envelope.dialect is None:
+        return
+    for element in envelope.root.iter(*(f"{{{envelope.namespace}}}{name}" for name in LISTED)):
+        for key, value in element.attrib.items():
+            if not str(key).startswith((f"{{{envelope.namespace}}}", "{http://www.w3.org/")):
+                what = f"{reading.place(element)} {label(element)}/@{local_name(str(key))}"
+                reading.drop(what, summary(str(value)) or None, UNKNOWN_TO_US)
+        for child in element.iterchildren(etree.Element):
+            what = f"{reading.place(child)} {label(child)}"
+            reading.drop(what, content(child), UNKNOWN_TO_US)
 
 
 def _options(reading: Reading) -> None:

@@ -22,11 +22,12 @@ IDE_SUBTYPES = {
     "piix4": ControllerModel.PIIX4,
     "ich6": ControllerModel.ICH6,
 }
-STORAGE_SUBTYPES = {
+STORAGE_SUBTYPES: dict[str, tuple[Bus, ControllerModel | None]] = {
     "ahci": (Bus.SATA, ControllerModel.AHCI),
     "vmware.sata.ahci": (Bus.SATA, ControllerModel.AHCI),
     "nvme": (Bus.NVME, ControllerModel.NVME),
     "vmware.nvme.controller": (Bus.NVME, ControllerModel.NVME),
+    "virtio-blk": (Bus.VIRTIO, None),
     **{word: (Bus.SCSI, model) for word, model in SCSI_SUBTYPES.items()},
 }
 USB_SUBTYPES = {

@@ -22,6 +22,8 @@ from rehost.report import Location, Loss, dropped
 
 UNKNOWN_TO_US = "the neutral machine has no word for it"
 LONGEST_SUMMARY = 120
+REQUIRED = "required"
+"""What says of an element only whether it may be ignored."""
 WHOLE = "*"
 TEXT = ""
 TRUTHS = {
@@ -220,7 +222,8 @@ def line_of(element: etree._Element) -> int | None:
 def content(element: etree._Element) -> str | None:
     """Return what an element says in one short line: its text, or else its attributes."""
     said = summary(element.text or "")
-    pairs = (f"{local_name(str(key))}={value!s}" for key, value in element.attrib.items())
+    said_by = {local_name(str(key)): str(value) for key, value in element.attrib.items()}
+    pairs = (f"{name}={value}" for name, value in said_by.items() if name != REQUIRED)
     return said or summary(" ".join(pairs)) or None
 
 

@@ -35,7 +35,7 @@ def _recognise(root: etree._Element) -> str | None:
     return None
 
 
-def _translate(root: etree._Element) -> None:
+def _translate(root: etree._Element) -> etree._Element:
     for element in root.iter(etree.Element):
         tag = str(element.tag)
         if tag.startswith(SETTINGS):
@@ -48,6 +48,7 @@ def _translate(root: etree._Element) -> None:
             _name_by_type(element)
         _rename_settings(element)
         _rename_attributes(element)
+    return root
 
 
 def _typed(element: etree._Element) -> bool:

@@ -38,8 +38,9 @@ def namespace_is_known(package: Package) -> Found:
     """The namespace is http://schemas.dmtf.org/ovf/envelope/1, or /2 for OVF 2, to the letter.
 
     It says which version a descriptor is. VMware's and VirtualBox's importers still read the drafts
-    from before the standard, OVF 0.9 and that of 1.0, few others do; the other rules judge these as
-    if they had the standard's names. Of what is in any other namespace only the files are judged.
+    from before the standard, OVF 0.9 and that of 1.0, few others do; oVirt's dialect, whose
+    namespace ends in a slash, is read by what belongs to oVirt. The other rules judge these as if
+    they had the standard's names. Of what is in any other namespace only the files are judged.
 
     Fix: export the machine anew, or convert the descriptor with the tool that wrote it.
     """

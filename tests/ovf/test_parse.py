@@ -126,11 +126,6 @@ def test_a_comment_may_speak_of_document_types() -> None:
 
 
 DIALECTS = {
-    '<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1/"/>': (
-        "x.ovf:1: is an oVirt configuration, which is OVF in name only",
-        "Export the machine from oVirt as an OVA instead.",
-        4,
-    ),
     '<Envelope xmlns="urn:x"/>': (
         "x.ovf:1: is in no known OVF namespace (urn:x)",
         "OVF 1.x is http://schemas.dmtf.org/ovf/envelope/1.",
