@@ -1,7 +1,7 @@
 """Bounds for judging by a schema: libxml2 counts an element's siblings for every error it tells.
 
-That takes time by the square of a crowd, so of a crowd only the first are judged. No honest
-descriptor has as many.
+That takes time by the square of a crowd, so of a crowd only the first are told of. No honest
+descriptor has as many. While it parses, libxml2 counts nothing, so errors can be counted.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 
 from lxml import etree
+
+from ovf.mending import take_out
 
 MOST_ALIKE = 1000
 MOST_CHILDREN = 2000
@@ -20,6 +22,18 @@ def is_crowded(root: etree._Element) -> bool:
     return any(len(element) > MOST_ALIKE for element in root.iter(etree.Element))
 
 
+def is_valid(schema: etree.XMLSchema, root: etree._Element) -> bool:
+    """Say whether a tree is valid, crowded or not."""
+    if not is_crowded(root):
+        return schema.validate(root)
+    parser = etree.XMLParser(schema=schema, resolve_entities=False, no_network=True)
+    try:
+        etree.fromstring(etree.tostring(root), parser)
+    except etree.XMLSyntaxError:
+        return False
+    return True
+
+
 def thin(root: etree._Element) -> bool:
     """Take away what is too much of a crowd; say whether a document is left that can be judged."""
     for element in list(root.iter(etree.Element)):
@@ -28,5 +42,5 @@ def thin(root: etree._Element) -> bool:
             for number, child in enumerate(list(element)):
                 alike[str(child.tag)] += 1
                 if alike[str(child.tag)] > MOST_ALIKE or number >= MOST_CHILDREN:
-                    element.remove(child)
+                    take_out(child)
     return sum(1 for _ in root.iter(etree.Element)) <= MOST_ELEMENTS

@@ -35,7 +35,7 @@ def mended(envelope: Envelope) -> tuple[etree._Element, dict[etree._Element, etr
             continue
         extends = is_foreign(element, envelope.version) and is_of_dmtf(parent, envelope.version)
         if extends or is_unknown(element, envelope.version):
-            parent.remove(element)
+            take_out(element)
     for element in list(copy.iter(f"{{{envelope.namespace}}}*")):
         if takes_info(element):
             _begin_with_info(element, envelope.namespace)
@@ -47,6 +47,14 @@ def place_in_envelope(element: etree._Element) -> int | None:
     """Return the rank of an element of the standard in an envelope; None for others."""
     name = local_name(str(element.tag))
     return 1 if name.endswith("Section") else ORDER.get(name)
+
+
+def take_out(element: etree._Element) -> None:
+    """Remove an element, its children first: lxml takes time by the square for a large branch."""
+    parent = element.getparent()
+    if parent is not None:
+        element[:] = []
+        parent.remove(element)
 
 
 def takes_info(element: etree._Element) -> bool:
@@ -80,8 +88,10 @@ def _arrange(root: etree._Element) -> None:
     single = set()
     for rank, child in placed:
         if rank is None or rank in single:
+            take_out(child)
             continue
         if rank in {0, 2}:
             single.add(rank)
         kept.append((rank, child))
-    root[:] = [child for _, child in sorted(kept, key=lambda pair: pair[0])]
+    for _, child in sorted(kept, key=lambda pair: pair[0]):
+        root.append(child)

@@ -9,7 +9,7 @@ children at the first of these.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -17,11 +17,11 @@ from typing import Any, cast
 
 from lxml import etree
 
-from ovf.crowds import is_crowded, thin
+from ovf.crowds import is_valid, thin
 from ovf.foreign import VERSIONS
-from ovf.mending import mended
+from ovf.mending import mended, take_out
 from ovf.package import Package
-from ovf.violation import Kind, Violation, too_large, violation
+from ovf.violation import Kind, Violation, beyond, too_large, violation
 from ovf.vocabulary import OWN_SCHEMAS
 from rehost.errors import DamagedInputError, UsageError
 
@@ -36,7 +36,7 @@ def violations(package: Package) -> tuple[Violation, ...]:
     """Return where a descriptor is not what its schema says, in document order."""
     envelope = package.envelope
     schema = _compiled(envelope.namespace, package.schemas)
-    if not is_crowded(envelope.root) and schema.validate(envelope.root):
+    if is_valid(schema, envelope.root):
         return ()
     return tuple(sorted(_judged(package, schema), key=lambda each: each.line))
 
@@ -44,20 +44,21 @@ def violations(package: Package) -> tuple[Violation, ...]:
 def environment_violations(package: Package) -> tuple[Violation, ...]:
     """Return where an environment document is not what the schema of OVF environments says."""
     schema, root = _compile_own("environment-1.xsd"), package.written.root
-    if is_crowded(root):
-        root = deepcopy(root)
-        if not thin(root):
-            return (too_large(package.written.root),)
-    if schema.validate(root):
+    if is_valid(schema, root):
         return ()
+    root = deepcopy(root)
+    if (unsaid := _thinned(schema, root)) is not None:
+        return (unsaid(package.written.root),)
     return tuple(sorted((found for _, found in _told(schema, root)), key=lambda each: each.line))
 
 
 def _judged(package: Package, schema: etree.XMLSchema) -> Iterator[Violation]:
     """Yield violations, one at most of the order and number of an element's children."""
     copy, originals = mended(package.envelope)
-    if not thin(copy):
-        yield too_large(package.envelope.root)
+    if is_valid(schema, copy):
+        return
+    if (unsaid := _thinned(schema, copy)) is not None:
+        yield unsaid(package.envelope.root)
         return
     told = {(copy, "children")}
     for _ in range(MOST_PASSES):
@@ -73,11 +74,18 @@ def _judged(package: Package, schema: etree.XMLSchema) -> Iterator[Violation]:
                 at = subject[0] if found.kind is Kind.LACKING else element
                 yield found.of(originals.get(at, at))
         for element in misplaced:
-            parent = element.getparent()
-            if parent is not None:
-                parent.remove(element)
+            take_out(element)
         if not misplaced:
             return
+
+
+def _thinned(
+    schema: etree.XMLSchema, root: etree._Element
+) -> Callable[[etree._Element], Violation] | None:
+    """Thin an invalid tree; return what makes the violation if no more can be told of it."""
+    if not thin(root):
+        return too_large
+    return beyond if schema.validate(root) else None
 
 
 def _told(

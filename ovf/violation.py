@@ -97,6 +97,12 @@ def violation(said: str, element: etree._Element) -> Violation:
     return Violation(Kind.OTHER, element, f"{name} breaks the schema ({_plain(said)})", attribute)
 
 
+def beyond(root: etree._Element) -> Violation:
+    """Return what is said of a document that is invalid only where too many stand in a row."""
+    message = f"{spelled(str(root.tag))} breaks its schema behind the first 1000 of like elements"
+    return Violation(Kind.OTHER, root, message)
+
+
 def too_large(root: etree._Element) -> Violation:
     """Return what is said of a document with too many elements to be judged."""
     message = f"{spelled(str(root.tag))} holds too many elements to be judged by its schema"
