@@ -1,7 +1,8 @@
 """An OVA becomes a machine for libvirt: rehost against tar, sha256sum and qemu-img.
 
 ``python -m benchmarks.ova [--json FILE]``. The disk is an ext4 file system with libraries of this
-computer in it, 8 GiB large, packed as a streamOptimized VMDK by qemu-img.
+computer in it, 8 GiB large, packed as a streamOptimized VMDK by qemu-img. rehost makes its result
+durable before it gives it its name; the peers are measured as they are, and followed by ``sync``.
 """
 
 from __future__ import annotations
@@ -83,15 +84,19 @@ def main() -> None:
             (program("sha256sum"), str(out / "disk.vmdk")),
             (program("qemu-img"), *qcow2, str(out / "disk.vmdk"), str(image)),
         )
-        comparison = compare(
-            "OVA -> qcow2 and domain XML, manifest checked",
-            Contestant("rehost", (convert,), out / "bench-disk1.qcow2"),
-            Contestant("tar, sha256sum, qemu-img", theirs, image),
-            clean=lambda: _empty(out),
-        )
-    print(table([comparison]))
+        synced = (*theirs, (program("sync"), str(image)))
+        comparisons = [
+            compare(
+                f"OVA -> qcow2 and domain XML, manifest checked, {durable}",
+                Contestant("rehost", (convert,), out / "bench-disk1.qcow2"),
+                Contestant("tar, sha256sum, qemu-img", steps, image),
+                clean=lambda: _empty(out),
+            )
+            for durable, steps in (("ours synced", theirs), ("both synced", synced))
+        ]
+    print(table(comparisons))
     if chosen.json:
-        chosen.json.write_text(as_json([comparison]))
+        chosen.json.write_text(as_json(comparisons))
 
 
 def _empty(folder: Path) -> None:

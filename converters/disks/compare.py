@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from converters.disks.cells import CELL, Buffers, Cell, fill, is_zero
-from converters.disks.image import Image, Packed, clipped
+from converters.disks.image import Image
 from converters.disks.ordered import in_order, threads_for
 from converters.disks.pairs import Pair, pairs
 from rehost.progress import SILENT, Progress
 
 FINEST = 4096
-PART = 256 << 10
 
 
 def first_difference(left: Image, right: Image, progress: Progress = SILENT) -> int | None:
@@ -37,35 +34,14 @@ class _Comparer:
     """Returns the first byte at which a pair differs, on any thread."""
 
     def __init__(self) -> None:
-        self._buffers = {size: Buffers(size) for size in (PART, CELL)}
+        self._buffers = Buffers(CELL)
 
     def __call__(self, pair: Pair) -> int | None:
-        for part in _parts(pair):
-            buffers = self._buffers[PART if part.stop - part.start <= PART else CELL]
-            one, other = buffers.take(), buffers.take()
-            found = _difference(part, one, other)
-            buffers.give(one)
-            buffers.give(other)
-            if found is not None:
-                return part.start + found
-        return None
-
-
-def _parts(pair: Pair) -> Iterator[Pair]:
-    """Cut a pair into parts that stay in a processor's cache, unless anything is packed in it."""
-    sides = [cell for cell in (pair.left, pair.right) if cell is not None]
-    if any(isinstance(run.source, Packed) for cell in sides for run in cell.runs):
-        yield pair
-        return
-    for start in range(pair.start, pair.stop, PART):
-        stop = min(start + PART, pair.stop)
-        yield Pair(start, stop, _within(pair.left, start, stop), _within(pair.right, start, stop))
-
-
-def _within(cell: Cell | None, start: int, stop: int) -> Cell | None:
-    runs = cell.runs if cell is not None else ()
-    kept = tuple(clipped(run, start, stop) for run in runs if run.start < stop and start < run.stop)
-    return Cell(start, stop, kept) if kept else None
+        one, other = self._buffers.take(), self._buffers.take()
+        found = _difference(pair, one, other)
+        self._buffers.give(one)
+        self._buffers.give(other)
+        return None if found is None else pair.start + found
 
 
 def _difference(pair: Pair, one: bytearray, other: bytearray) -> int | None:
