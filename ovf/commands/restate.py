@@ -46,8 +46,10 @@ DIGEST_OF = {"1": "sha1", "2": "sha256"}
 def restate(ctx: click.Context, /, source: Path, **asked: Any) -> None:
     """Restate the package SOURCE in another version of OVF, and say what was lost by it.
 
-    SOURCE is an .ova, an .ovf or a folder that holds one, of OVF 1.x or 2.x.
+    SOURCE is an .ova, an .ovf or a folder that holds one: of OVF 1.x or 2.x, or in a dialect, as
+    OVF 0.9 and oVirt's, which is then written anew and not byte for byte.
     """
+    from ovf.anew import restated_dialect
     from ovf.edit.draft import Draft
     from ovf.edit.files import state_sizes
     from ovf.editing import algorithm, destination, name_for, put, tell
@@ -57,9 +59,9 @@ def restate(ctx: click.Context, /, source: Path, **asked: Any) -> None:
 
     package = Package.open(source)
     dest, force = (source, False) if asked["dry_run"] else destination(package, asked)
-    draft = Draft.of(package)
-    read_as = draft.envelope.version
-    losses = restated(draft, asked["version"])
+    read_as = package.envelope.dialect or package.envelope.version
+    draft, losses = restated_dialect(package) if len(read_as) > 1 else (Draft.of(package), [])
+    losses += restated(draft, asked["version"])
     written = []
     if not asked["dry_run"]:
         state_sizes(draft)

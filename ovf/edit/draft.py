@@ -212,6 +212,6 @@ class Draft:
             raise UnsupportedInputError(
                 f"is in a dialect that is read but not edited ({envelope.dialect})",
                 where=self._label,
-                hint="Convert it to OVF 1.x first, for example with VMware's ovftool.",
+                hint="Restate it as OVF 1.x first: rehost ovf restate --to 1.",
             )
         return envelope

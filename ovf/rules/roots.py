@@ -42,7 +42,7 @@ def namespace_is_known(package: Package) -> Found:
     namespace ends in a slash, is read by what belongs to oVirt. The other rules judge these as if
     they had the standard's names. Of what is in any other namespace only the files are judged.
 
-    Fix: export the machine anew, or convert the descriptor with the tool that wrote it.
+    Fix: restate a dialect as OVF 1.x, `rehost ovf restate --to 1`, or export the machine anew.
     """
     envelope = package.written
     if envelope.is_envelope and envelope.foreign is not None:

@@ -15,7 +15,7 @@ from rehost.errors import InteropError, UnsupportedInputError
 from tests.ovf.builders import manifest, pack
 
 XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-FIX = "Export the machine anew, or convert the descriptor with the tool that wrote it."
+FIX = "Restate a dialect as OVF 1.x, `rehost ovf restate --to 1`, or export the machine anew."
 
 
 def written(namespace: str, prefix: str = "ovf:", bound: str = "xmlns:ovf") -> str:

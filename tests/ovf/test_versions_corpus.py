@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from lxml import etree
 
+from ovf.anew import restated_dialect
 from ovf.edit.draft import Draft
 from ovf.hardware import read_machines
 from ovf.package import Package
@@ -65,3 +66,19 @@ def test_real_descriptors_keep_their_machines_and_their_validity() -> None:
     assert seen["1"] > 450
     assert seen["2"] >= 1
     assert seen["valid"] > 200
+
+
+def test_real_descriptors_in_dialects_are_the_same_machines_when_written_anew() -> None:
+    seen: Counter[str] = Counter()
+    for path in sorted([*ROOT.rglob("*.ovf"), *(ROOT / "ovirt-engine").rglob("*.xml")]):
+        try:
+            package = Package.open(path)
+            dialect = package.envelope.dialect
+            draft = restated_dialect(package)[0] if dialect else None
+        except InteropError:
+            continue
+        if dialect and draft:
+            new = package.described_by(draft.content)
+            assert machines(new) == machines(package), path
+            seen[dialect] += 1
+    assert min(seen[name] for name in ("OVF 0.9", "the draft of OVF 1.0", "oVirt's dialect")) > 5

@@ -79,7 +79,7 @@ def _restated(loss: dict[str, Any]) -> dict[str, Any]:
     versions = {"enum": ["1", "2"]}
     said = {
         "path": TEXT,
-        "from": versions,
+        "from": TEXT,
         "to": versions,
         "losses": _list({"$ref": "#/$defs/Loss"}),
         "files": TEXTS,

@@ -284,7 +284,7 @@ def test_a_dialect_is_not_edited() -> None:
     with pytest.raises(UnsupportedInputError) as caught:
         draft_of('<Envelope xmlns="http://www.vmware.com/schema/ovf/1/envelope"/>')
     assert str(caught.value) == "web.ovf: is in a dialect that is read but not edited (OVF 0.9)"
-    assert caught.value.hint == "Convert it to OVF 1.x first, for example with VMware's ovftool."
+    assert caught.value.hint == "Restate it as OVF 1.x first: rehost ovf restate --to 1."
 
 
 def test_a_descriptor_without_a_machine() -> None:
