@@ -115,8 +115,7 @@ def cut_behind_the_end(draft: Draft) -> Done:
         file = result.stored_file(reference)
         name = name_of(reference)
         draft.added[name] = held_open(name, Window(file, 0, end, file.name))
-        if reference.size is not None:
-            draft.set(element, "size", str(end))
+        draft.set(element, "size", str(end))
         yield element, f"{summary(name)}: {file.size} -> {end} bytes, to its end-of-stream marker"
 
 

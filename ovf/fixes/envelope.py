@@ -11,9 +11,19 @@ from ovf.extensions import CONTENT
 from ovf.fix import Done, fix
 from ovf.mending import place_in_envelope, takes_info
 from ovf.vocabulary import corrected
-from rehost.tracked import local_name
+from rehost.tracked import local_name, summary
 
 WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+@fix("ENV-003")
+def version_left_out(draft: Draft) -> Done:
+    """Remove the attribute, which means nothing since OVF 1.0."""
+    envelope = draft.envelope
+    said = (envelope.attribute(envelope.root, "version") or "").strip()
+    if said and said.partition(".")[0] != envelope.version:
+        draft.set(envelope.root, "version", None)
+        yield envelope.root, f"Envelope states no version now (was {summary(said)})"
 
 
 @fix("ENV-004")

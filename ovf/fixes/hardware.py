@@ -21,6 +21,17 @@ def _systems(draft: Draft) -> Iterator[etree._Element]:
         yield from draft.envelope.children(section.element, "System")
 
 
+@fix("VHS-004")
+def transports_apart(draft: Draft) -> Done:
+    """Write single spaces between the transports."""
+    for section in hardware_sections(draft.envelope):
+        said = draft.envelope.attribute(section.element, "transport")
+        right = " ".join((said or "").replace(",", " ").split())
+        if said is not None and right and said != right:
+            draft.set(section.element, "transport", right)
+            yield section.element, f"transport: {summary(said)} -> {summary(right)}"
+
+
 @fix("VHS-006")
 def types_apart(draft: Draft) -> Done:
     """Write single spaces between the identifiers."""

@@ -7,9 +7,10 @@ from lxml import etree
 from ovf import units
 from ovf.cim import resource_name
 from ovf.edit.draft import Draft
+from ovf.edit.items import Hardware
 from ovf.fix import Done, fix
 from ovf.fragment import CIM
-from ovf.outline import WrittenItem, every_item
+from ovf.outline import NORMAL, WrittenItem, every_item, item_sections
 from rehost.errors import DamagedInputError
 from rehost.tracked import local_name, summary
 
@@ -31,6 +32,23 @@ def _rewritten(draft: Draft, item: WrittenItem, name: str, right: str | None) ->
     if child is not None and said is not None and right is not None and said != right:
         draft.write(child, right)
         yield child, f"{item.label} {name}: {summary(said)} -> {right}"
+
+
+@fix("ITM-001")
+def instances_numbered(draft: Draft) -> Done:
+    """Number the items that have no InstanceID, after the highest there is.
+
+    One of a range or of some configurations only could be a part of another item, and stays.
+    """
+    for section in item_sections(draft.envelope):
+        hardware = Hardware(draft, section.element)
+        free = int(hardware.free_instance())
+        for item in section.items:
+            alone = item.bound == NORMAL and not item.configurations
+            if item.instance is None and item.names and alone:
+                hardware.say(item, "InstanceID", str(free))
+                yield item.element, f"{item.label} has an InstanceID now ({free})"
+                free += 1
 
 
 @fix("ITM-011")

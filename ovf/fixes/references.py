@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from urllib.parse import quote
+
+from lxml import etree
 
 from ovf.edit.draft import Draft
 from ovf.edit.files import listed, take_out, users_of
@@ -34,19 +37,34 @@ def locations_encoded(draft: Draft) -> Done:
 
 
 @fix("REF-006")
-def sizes_stated(draft: Draft) -> Done:
+def sizes_corrected(draft: Draft) -> Done:
     """State the size that the file has."""
+    for element, reference, size in _sized(draft):
+        if reference.size is not None and reference.size.strip() != size:
+            draft.set(element, "size", size)
+            yield element, f"ovf:size: {summary(reference.size)} -> {size}"
+
+
+@fix("REF-007")
+def sizes_stated(draft: Draft) -> Done:
+    """State the size that the file has where none is stated."""
+    for element, reference, size in _sized(draft):
+        if reference.size is None:
+            draft.set(element, "size", size)
+            yield element, f"{summary(name_of(reference))} has an ovf:size now ({size})"
+
+
+def _sized(draft: Draft) -> Iterator[tuple[etree._Element, Reference, str]]:
+    """Yield the files that are stored, each with the size it has there."""
     for element, reference in listed(draft):
-        if reference.size is None or not _is_as_read(draft, reference) or draft.package is None:
+        if not _is_as_read(draft, reference) or draft.package is None:
             continue
         try:
             names = draft.package.stored_names(reference)
-            size = str(sum(draft.package.member(name).size for name in names))
+            size = sum(draft.package.member(name).size for name in names)
         except InteropError:
             continue
-        if reference.size.strip() != size:
-            draft.set(element, "size", size)
-            yield element, f"ovf:size: {summary(reference.size)} -> {size}"
+        yield element, reference, str(size)
 
 
 @fix("REF-008")

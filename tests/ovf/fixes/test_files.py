@@ -116,5 +116,14 @@ def test_a_format_is_called_what_the_file_is(
     tmp_path: Path, stream: bytes, form: str, targets: tuple[str, ...], rule: str
 ) -> None:
     (tmp_path / "disk.vmdk").write_bytes(stream[:-BEHIND])
-    source = written(tmp_path, "disk.vmdk", "", form)
+    size = len(stream) - BEHIND
+    source = written(tmp_path, "disk.vmdk", f'ovf:size="{size}"', form)
     assert said(source, *targets) == [f"Disk 'd' format: {form} -> {STREAM} [{rule}]"]
+
+
+def test_a_size_that_is_not_stated_is(tmp_path: Path, stream: bytes) -> None:
+    end = len(stream) - BEHIND
+    (tmp_path / "disk.vmdk").write_bytes(stream[:end])
+    source = written(tmp_path, "disk.vmdk", "")
+    assert said(source) == [f"disk.vmdk has an ovf:size now ({end}) [REF-007]"]
+    assert f'ovf:size="{end}"' in (fixed(source) / "web.ovf").read_text()

@@ -195,7 +195,7 @@ def test_what_cannot_be_done_is_refused(
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not here")
 def test_real_descriptors_are_mended_once_and_for_all() -> None:
     """No mending leaves a rule broken that was not, but for what a namespace had hidden."""
-    hidden = {"EXT-005"}
+    hidden = {"EXT-005", "OEN-008"}
     mended = 0
     for path in sorted((CORPUS / "ovf").rglob("*.ovf")):
         try:
