@@ -27,7 +27,7 @@ HEADER = struct.Struct("100s 24x 12s 12x 8s c 100s 8s 80x 155s 12x")
 CHECKSUM = slice(148, 156)
 ABSOLUTE = re.compile(r"[/\\]|(\.[/\\]+)*[A-Za-z]:[/\\]")
 
-REGULAR = b"0\07"
+REGULAR = b"07\0"
 DIRECTORY = b"5"
 LINKS = {b"1": "a hard link", b"2": "a symbolic link"}
 SPECIAL = {b"3": "a character device", b"4": "a block device", b"6": "a pipe"}

@@ -97,6 +97,25 @@ def test_what_gnu_tar_writes_is_read_in_place(tmp_path: Path) -> None:
     ]
 
 
+def test_what_tar_wrote_before_posix_is_read(tmp_path: Path) -> None:
+    (tmp_path / "web.ovf").write_bytes(b"<Envelope/>")
+    path = tmp_path / "old.ova"
+    subprocess.run(
+        ["tar", "-C", str(tmp_path), "-cf", str(path), "--format=v7", "web.ovf"], check=True
+    )
+    [member] = read_archive(LocalFile(path)).members
+    assert (member.name, member.dialect) == ("web.ovf", Dialect.OLD)
+
+
+@pytest.mark.parametrize("kind", [b"0", b"7", b"\0"])
+def test_each_kind_of_regular_file_is_one(kind: bytes) -> None:
+    header = tarfile.TarInfo("web.ovf")
+    header.type = kind
+    assert listing(Bytes(header.tobuf(tarfile.USTAR_FORMAT) + bytes(2 * BLOCK))) == [
+        ("web.ovf", BLOCK, 0)
+    ]
+
+
 def test_a_member_beyond_eight_gigabytes_has_a_base_256_size(tmp_path: Path) -> None:
     path = tmp_path / "web.ova"
     info = tarfile.TarInfo("disk.vmdk")
