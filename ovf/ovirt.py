@@ -7,6 +7,8 @@ the namespace oVirt itself declares for that, as extensions that may be ignored.
 
 from __future__ import annotations
 
+import re
+
 from lxml import etree
 
 from ovf.fragment import CIM
@@ -29,6 +31,7 @@ SPACES: dict[str | None, str] = {
 }
 SETTINGS = f"{{{OVIRT}}}ConfigurationSection"
 """What holds all that a virtual system of oVirt's says outside of sections."""
+TYPE = re.compile(r"(?:[\w.-]+:)?([A-Za-z_]\w*)_Type", re.ASCII)
 OWN_SPACES = frozenset(("", OVF_10, OVF_OVIRT))
 SYSTEM = frozenset(("Info", "Name"))
 """What stands in a virtual system besides sections; oVirt has dozens of names more."""
@@ -118,8 +121,8 @@ def _typed(element: etree._Element) -> str | None:
     """Return the name that the type of a Section or Content gives it."""
     if etree.QName(element).localname not in {"Section", "Content"}:
         return None
-    kind = str(element.attrib.pop(f"{{{XSI}}}type", ""))
-    return kind.rpartition(":")[2].removesuffix("_Type") or None
+    found = TYPE.fullmatch(str(element.attrib.pop(f"{{{XSI}}}type", "")).strip())
+    return found[1] if found else None
 
 
 def _is_standard(element: etree._Element, name: str) -> bool:

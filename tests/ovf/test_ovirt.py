@@ -208,6 +208,12 @@ def test_firmware_is_numbered_by_the_release(
     assert (found.firmware, found.secure_boot) == (firmware, secure)
 
 
+def test_a_type_that_is_no_name_names_no_section(tmp_path: Path) -> None:
+    text = WHOLE.replace("ovf:NetworkSection_Type", "{type").replace("<Origin>3</Origin>", "")
+    _, losses = machine(tmp_path, text)
+    assert f"dropped web.ovf:7 Section | None | None | {NO_WORD}" in told(losses)
+
+
 def test_rules_judge_it_and_say_what_it_is(tmp_path: Path) -> None:
     found = validate(beside(tmp_path, WHOLE), descriptor_only=True)
     assert "ENV-002 5: is written in oVirt's dialect" in [
