@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from ovf.fix import all_fixes
 from ovf.mend import mend
 from ovf.package import Package
 from ovf.profile import all_checks
+from ovf.targets import target_named
+from rehost.errors import InteropError
 from tests.ovf.builders import FIXTURES, target_of
 
+CORPUS = Path(os.environ.get("REHOST_CORPUS", Path(__file__).parents[3] / "../shared/corpus"))
 CHECKS = {check.id: check for check in all_checks()}
 NEED_FILES = frozenset(
     ("AWS-001", "AWS-005", "GCP-010", "NTX-001", "OSK-004", "PVE-011", "V2V-012", "VBX-012")
@@ -65,3 +72,18 @@ def test_the_importer_takes_what_was_mended(identifier: str) -> None:
 def test_no_importer_is_mended_for_that_is_not_meant(identifier: str) -> None:
     done = mend(example(identifier))
     assert not {repair.rule for repair in done.repairs} & CHECKS.keys()
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not here")
+def test_real_descriptors_are_mended_for_several_importers_once_and_for_all() -> None:
+    """What one importer needs is not undone by what another does."""
+    targets = tuple(map(target_named, ("vmware-esxi-6.0", "virtualbox", "forklift", "xcp-ng")))
+    mended: Counter[str] = Counter()
+    for path in sorted((CORPUS / "ovf").rglob("*.ovf"))[::3]:
+        try:
+            done = mend(Package.open(path), targets)
+        except InteropError:
+            continue
+        assert mend(done.draft.result(), targets).repairs == (), path
+        mended.update({repair.rule[:3] for repair in done.repairs})
+    assert {"VMW", "VBX", "FKL", "XEN"} <= mended.keys()
