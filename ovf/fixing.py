@@ -28,7 +28,6 @@ def mended(source: Path, dest: Path, targets: tuple[Target, ...], progress: Prog
             hint="Name another DEST; move it afterwards.",
         )
     done = mend(package, targets)
-    state_sizes(done.draft)
     return Mended(done.draft, (*rewritten(package, targets, progress), *done.repairs))
 
 
@@ -36,6 +35,7 @@ def write(
     done: Mended, dest: Path, targets: tuple[Target, ...], *, force: bool, progress: Progress
 ) -> None:
     """Write what was mended: members, their order, headers and manifest are written anew."""
+    state_sizes(done.draft)
     digests = {target.digest for target in targets} or {"SHA256"}
     algorithm = "SHA1" if "SHA1" in digests else "SHA256"
     found = done.draft.parcel(name=name_for(dest), algorithm=algorithm)

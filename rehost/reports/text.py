@@ -11,10 +11,11 @@ import click
 from rehost.console.output import printable
 from rehost.counting import counted
 from rehost.form import Form
-from rehost.judgement import Judged, Judgement, Kind, Region, State, Subject
+from rehost.judgement import Judged, Judgement, Kind, Mending, Region, State, Subject
 from rehost.report import Finding, Severity
 
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+LEFT = {Mending.DONE: "not mended", Mending.PLANNED: "would not be mended"}
 INDENT = " " * 6
 WIDTH = 92
 """How much of a source line is shown; of a longer one, what surrounds the finding."""
@@ -52,7 +53,7 @@ def _mended(subject: Subject) -> Iterator[str]:
         lines = (f"  {printable(str(repair))}" for repair in subject.repairs)
         yield "\n".join((click.style(subject.mending, bold=True), *lines)) + "\n"
     if subject.mending and any(judged.state is State.ACTIVE for judged in subject.judged):
-        yield click.style(f"not {subject.mending}, for it needs a decision", bold=True)
+        yield click.style(f"{LEFT[subject.mending]}, for it needs a decision", bold=True)
 
 
 def _groups(subject: Subject, hinted: set[str]) -> Iterator[list[str]]:

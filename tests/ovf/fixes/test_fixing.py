@@ -16,7 +16,7 @@ from ovf.package import Package
 from ovf.rewriting import FORM
 from ovf.validate import validate
 from rehost.errors import InteropError
-from tests.ovf.builders import pack, with_disk
+from tests.ovf.builders import FIXTURES, pack, with_disk
 from tests.support.packages import rehost
 
 CORPUS = Path(os.environ.get("REHOST_CORPUS", Path(__file__).parents[3] / "../shared/corpus"))
@@ -108,6 +108,18 @@ def test_a_dry_run_says_the_same_and_writes_nothing(source: Path, tmp_path: Path
     printed = (rehost("validate", source, "--format", "json", *more).out for more in runs)
     mending = [json.loads(each)["sources"][0]["mending"] for each in printed]
     assert mending == [None, "planned", "done"]
+
+
+def test_a_dry_run_needs_no_files(tmp_path: Path) -> None:
+    example = FIXTURES / "profiles" / "VMW-001" / "bad.ovf"
+    options = ("--target", "vmware-esxi-8", "--fix", tmp_path / "x.ova", "--dry-run")
+    done = rehost("validate", example, *options)
+    assert done.out.startswith(
+        "would be mended\n"
+        f"  {example}:32: VirtualSystemType: virtualbox-2.2 -> vmx-13 [VMW-001]\n\n"
+        "would not be mended, for it needs a decision\n"
+    )
+    assert (done.code, done.err) == (1, "")
 
 
 def test_what_is_left_is_told_apart(source: Path, tmp_path: Path) -> None:
