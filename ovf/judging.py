@@ -15,7 +15,7 @@ from ovf.pointing import Pointer
 from ovf.profile import Check, Target
 from ovf.remarks import Remark, remarks
 from ovf.rule import Rule, all_rules
-from ovf.targets import Prospect, prospect
+from ovf.targets import NO_MACHINE, Prospect, prospect
 from ovf.validate import validate
 from rehost.acceptance import Baseline, Suppression
 from rehost.errors import InteropError, UsageError
@@ -59,7 +59,7 @@ class Judge:
     def laws(self) -> tuple[Law, ...]:
         """Return these rules, or the checks of the targets, as reports speak of them."""
         checks = {check.id: check for target in self.targets for check in target.profile.checks}
-        minded = {name for target in self.targets for name in target.profile.enforces}
+        minded = {NO_MACHINE}.union(*(target.profile.enforces for target in self.targets))
         return (
             *(_law(rule) for rule in self.rules() if not self.targets or rule.id in minded),
             *(_law_of(checks[name]) for name in sorted(checks) if self.selection.takes(name)),

@@ -13,11 +13,14 @@ from enum import StrEnum
 from functools import cache
 
 from ovf.package import Package
-from ovf.profile import Target, profiles
+from ovf.profile import Sure, Target, profiles
 from ovf.rule import Needs, all_rules
 from ovf.validate import in_order
 from rehost.errors import UsageError
 from rehost.report import Finding, Severity
+
+NO_MACHINE = "ENV-006"
+"""The rule that tells of a package without a machine, of which no importer makes one."""
 
 
 class Outcome(StrEnum):
@@ -84,8 +87,12 @@ def _enforced(package: Package, target: Target, descriptor_only: bool) -> Iterat
     profile = target.profile
     for rule in all_rules():
         severity = profile.enforces.get(rule.id)
+        if rule.id == NO_MACHINE and not package.envelope.systems:
+            severity = Severity.ERROR
         if severity is None or (descriptor_only and rule.needs is not Needs.DESCRIPTOR):
             continue
         source = profile.sources.get(rule.id, profile.source)
+        if rule.id not in profile.enforces:
+            source = f"{Sure.UNCONFIRMED.value}: there is nothing to import"
         for finding in rule.findings(package):
             yield replace(finding, severity=severity, target=target.name, source=source)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from ovf.cli import ovf, validate
 from ovf.package import Package
-from ovf.profile import profiles
+from ovf.profile import Profile, profiles
 from ovf.targets import Outcome, all_targets, prospect, target_named
 from rehost.errors import UsageError
 from tests.ovf.builders import FIXTURES
@@ -163,3 +163,17 @@ def test_the_importers_are_listed() -> None:
 def test_an_unknown_target_is_told_before_the_package_is_opened(tmp_path: Path) -> None:
     shown = CliRunner().invoke(validate, [str(tmp_path / "none.ovf"), "--target", "no such"])
     assert isinstance(shown.exception, UsageError)
+
+
+@pytest.mark.parametrize("profile", profiles(), ids=lambda each: each.name)
+def test_no_importer_makes_a_machine_of_an_envelope_without_one(
+    tmp_path: Path, profile: Profile
+) -> None:
+    path = tmp_path / "web.ovf"
+    path.write_text(
+        '<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1"><References/></Envelope>'
+    )
+    for target in profile.targets():
+        found = prospect(Package.open(path), target)
+        assert found.outcome is Outcome.REFUSES
+        assert "there is no VirtualSystem" in {each.message for each in found.findings}
