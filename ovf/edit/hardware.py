@@ -23,6 +23,8 @@ from rehost.errors import InteropError, UsageError
 from rehost.tracked import local_name
 
 MIB = 1 << 20
+MOST_MEMORY = 1 << 52
+"""What an x86 processor can address at the most, in bytes."""
 MIB_UNIT = "byte * 2^20"
 MOST_PROCESSORS = 65_535
 SYSTEM = ("ElementName", "InstanceID", "VirtualSystemIdentifier", "VirtualSystemType")
@@ -58,7 +60,7 @@ def set_memory(
     draft: Draft, system: str | None, size: int, configurations: Sequence[str] = ()
 ) -> None:
     """Set the memory in bytes: everywhere, or in some configurations only."""
-    if size <= 0:
+    if not 0 < size <= MOST_MEMORY:
         raise UsageError(f"is an impossible size of memory ({size})")
     kind = ResourceType.MEMORY
     chosen = _items(draft, system, kind, configurations)

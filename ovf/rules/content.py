@@ -124,7 +124,7 @@ def one_content(package: Package) -> Found:
 
     Several machines go into a collection; importers read the first content only.
 
-    Fix: put the systems into one VirtualSystemCollection.
+    Fix: describe one VirtualSystem, or put several into one VirtualSystemCollection.
     """
     envelope = package.envelope
     contents = list(envelope.children(envelope.root, *CONTENT))

@@ -163,13 +163,14 @@ def populated_sizes_are_plausible(package: Package) -> Found:
             yield each.disk.at, f"ovf:populatedSize is {said} bytes, but the file holds {held}"
 
 
-@rule("DSK-024", clause="9.1", needs=Needs.DISKS, basis=Basis.OWN)
+@rule("DSK-024", clause="9.1", severity=Severity.WARNING, needs=Needs.DISKS, basis=Basis.OWN)
 def streams_have_an_end(package: Package) -> Found:
     """A streamOptimized VMDK has an end-of-stream marker behind its last grain.
 
-    Without it nobody can tell a whole stream from one that was cut off, and readers wait for more.
+    Without it a reader of the stream cannot tell that it was not cut off. qemu-img writes none
+    where the last grain fills the file; then all the data may be there, which --deep tells.
 
-    Fix: fetch the file again, or write it again with rehost disk convert.
+    Fix: write it again with rehost disk convert, or fetch it again if it was cut off.
     """
     for each, stream in _streams(package):
         if stream.end is None:

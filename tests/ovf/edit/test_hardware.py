@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from ovf.cim import ResourceType
-from ovf.edit import hardware, networks, ports
+from ovf.edit import hardware, networks, ports, sections
 from ovf.edit.controllers import add_controller, free_place, set_controller_type
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
@@ -237,6 +237,16 @@ REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
         lambda draft: hardware.set_memory(draft, None, 0),
         "is an impossible size of memory (0)",
         "",
+    ),
+    "more memory than can be addressed": (
+        lambda draft: hardware.set_memory(draft, None, (1 << 52) + 1),
+        "is an impossible size of memory (4503599627370497)",
+        "",
+    ),
+    "a name of two lines": (
+        lambda draft: sections.set_name(draft, None, "a\nb"),
+        "is no name of a machine ('a\\nb')",
+        "Pass one line of text that can be shown.",
     ),
     "an unknown configuration": (
         lambda draft: hardware.set_memory(draft, None, GIB, ["huge"]),
