@@ -111,7 +111,7 @@ def at_random(target: str, ready: Ready, seconds: float, number: int) -> int:
     pool, told, count = list(ready.seeds), set[str](), 0
     for seed in ready.seeds:
         ready.attempt(seed)
-    while time.monotonic() < stop:
+    while not count or time.monotonic() < stop:
         content = mutated(pick.choice(pool), pool, pick)
         count += 1
         try:
