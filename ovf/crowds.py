@@ -10,7 +10,7 @@ from collections import Counter
 
 from lxml import etree
 
-from ovf.mending import take_out
+from ovf.schema_copy import take_out
 
 MOST_ALIKE = 1000
 MOST_CHILDREN = 2000

@@ -19,8 +19,8 @@ from lxml import etree
 
 from ovf.crowds import is_valid, thin
 from ovf.foreign import VERSIONS
-from ovf.mending import mended, take_out
 from ovf.package import Package
+from ovf.schema_copy import copy_for_schema, take_out
 from ovf.violation import Kind, Violation, beyond, too_large, violation
 from ovf.vocabulary import OWN_SCHEMAS
 from rehost.errors import DamagedInputError, UsageError
@@ -54,7 +54,7 @@ def environment_violations(package: Package) -> tuple[Violation, ...]:
 
 def _judged(package: Package, schema: etree.XMLSchema) -> Iterator[Violation]:
     """Yield violations, one at most of the order and number of an element's children."""
-    copy, originals = mended(package.envelope)
+    copy, originals = copy_for_schema(package.envelope)
     if is_valid(schema, copy):
         return
     if (unsaid := _thinned(schema, copy)) is not None:

@@ -15,9 +15,9 @@ from typing import Any
 
 from lxml import etree
 
-from ovf.mending import mended
 from ovf.package import Package
 from ovf.schema import schema_file
+from ovf.schema_copy import copy_for_schema
 from ovf.violation import Violation
 from ovf.vocabulary import spelled
 
@@ -49,7 +49,7 @@ def path_of(element: etree._Element) -> str:
 
 
 def _explanations(package: Package) -> Explanations:
-    copy, originals = mended(package.envelope)
+    copy, originals = copy_for_schema(package.envelope)
     schema = _loaded(schema_file(package.envelope.namespace, package.schemas))
     found: Explanations = {}
     for _, error in zip(range(MOST_ERRORS), schema.iter_errors(copy), strict=False):

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.extensions import HOLDERS
-from ovf.mending import ENVELOPE
 from ovf.restatement import Restatement
+from ovf.schema_copy import ENVELOPE
 from ovf.vocabulary import vocabulary
 from rehost.tracked import content, local_name, summary
 

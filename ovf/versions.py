@@ -12,8 +12,8 @@ from lxml import etree
 
 from ovf.edit.draft import Draft
 from ovf.foreign import VERSIONS
-from ovf.mending import ENVELOPE
 from ovf.restatement import Restatement, lines_of
+from ovf.schema_copy import ENVELOPE
 from ovf.version_items import namespaces_of, restate_items
 from ovf.version_sections import needs_extensions, restate_sections
 from ovf.vocabulary import corrected

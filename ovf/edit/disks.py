@@ -25,7 +25,6 @@ from ovf.edit.files import (
     users_of,
 )
 from ovf.edit.items import Hardware
-from ovf.edit.networks import AROUND
 from ovf.outline import WrittenItem, items
 from ovf.probe import DiskFacts, installed
 from ovf.write import Member
@@ -94,7 +93,7 @@ def add_disk(draft: Draft, system: str | None, member: Member | None, words: Dis
         format=uri or f"{VMDK}#streamOptimized",
         populatedSize=None if not populated or populated > capacity else str(populated),
     )
-    _put(draft, disk)
+    draft.list_in("DiskSection", INFO, disk)
     bus = words.bus or bus_of_first(draft, system)
     drive = _Drive(ResourceType.DISK, bus, words.place, f"ovf:/disk/{identifier}")
     _add_drive(draft, system, drive)
@@ -209,17 +208,6 @@ def _add_drive(draft: Draft, system: str | None, drive: _Drive) -> str:
             "Parent": parent,
         },
     )
-
-
-def _put(draft: Draft, disk: etree._Element) -> None:
-    section = next(iter(draft.envelope.sections("DiskSection")), None)
-    if section is None:
-        section = draft.new("DiskSection")
-        section.extend((draft.new("Info", INFO), disk))
-        draft.put(draft.envelope.root, section, AROUND)
-    else:
-        draft.put(section, disk, ("Info", "Disk"))
-    draft.settle()
 
 
 def _disk(draft: Draft, identifier: str) -> etree._Element:

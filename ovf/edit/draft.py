@@ -21,6 +21,8 @@ from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
 from rehost.tracked import local_name, summary
 
 MOST_LISTED = 10
+AROUND = ("References", "DiskSection", "NetworkSection", "DeploymentOptionSection")
+"""What stands around the content of an envelope, in its order."""
 
 
 class Draft:
@@ -144,6 +146,17 @@ class Draft:
             self.text.after(known[-1], new)
         else:
             self.text.prepend(parent, new)
+
+    def list_in(self, section: str, info: str, new: etree._Element) -> None:
+        """Put a new entry last in a section of the envelope, which is made where there is none."""
+        found = next(iter(self.envelope.sections(section)), None)
+        if found is None:
+            found = self.new(section)
+            found.extend((self.new("Info", info), new))
+            self.put(self.envelope.root, found, AROUND)
+        else:
+            self.put(found, new, ("Info", local_name(str(new.tag))))
+        self.settle()
 
     def contents(self) -> list[etree._Element]:
         """Return the virtual systems and the collections they are in, in document order."""

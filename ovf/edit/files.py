@@ -12,8 +12,7 @@ from urllib.parse import quote
 
 from lxml import etree
 
-from ovf.edit.draft import Draft
-from ovf.edit.networks import AROUND
+from ovf.edit.draft import AROUND, Draft
 from ovf.envelope import Reference
 from ovf.outline import items
 from ovf.package import is_remote, name_of

@@ -16,7 +16,6 @@ from ovf.edit.items import Hardware
 from ovf.outline import WrittenItem, items, whole
 from rehost.errors import UsageError
 
-AROUND = ("References", "DiskSection", "NetworkSection", "DeploymentOptionSection")
 MAC = re.compile(r"([0-9a-f]{2}[:-]?){5}[0-9a-f]{2}", re.IGNORECASE)
 MOST_NICS = 64
 
@@ -27,14 +26,7 @@ def add_network(draft: Draft, name: str, description: str | None = None) -> None
         raise UsageError(f"there is a network {name!r} already", where=draft.envelope.label)
     network = draft.new("Network", name=name)
     network.append(draft.new("Description", description or f"The {name} network"))
-    section = next(iter(draft.envelope.sections("NetworkSection")), None)
-    if section is None:
-        section = draft.new("NetworkSection")
-        section.extend((draft.new("Info", "The list of logical networks"), network))
-        draft.put(draft.envelope.root, section, AROUND)
-    else:
-        draft.put(section, network, ("Info", "Network"))
-    draft.settle()
+    draft.list_in("NetworkSection", "The list of logical networks", network)
 
 
 def rename_network(draft: Draft, old: str, new: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from lxml import etree
 
 from ovf.edit.draft import Draft
-from ovf.edit.networks import AROUND
 from ovf.outline import items
 from rehost.errors import UsageError
 
@@ -25,14 +24,7 @@ def add_configuration(
         )
     made = draft.new("Configuration", id=identifier)
     made.extend((draft.new("Label", label), draft.new("Description", description)))
-    section = next(iter(draft.envelope.sections("DeploymentOptionSection")), None)
-    if section is None:
-        section = draft.new("DeploymentOptionSection")
-        section.extend((draft.new("Info", INFO), made))
-        draft.put(draft.envelope.root, section, AROUND)
-    else:
-        draft.put(section, made, ("Info", "Configuration"))
-    draft.settle()
+    draft.list_in("DeploymentOptionSection", INFO, made)
     if default:
         set_default_configuration(draft, identifier)
 

@@ -23,10 +23,8 @@ CONTENT = (
 
 def set_name(draft: Draft, system: str | None, name: str) -> None:
     """Name a virtual system or collection; its id, which others refer to, stays."""
-    if not name.strip() or not name.isprintable():
-        raise UsageError(
-            f"is no name of a machine ({name!r})", hint="Pass one line of text that can be shown."
-        )
+    if not name.strip() or len(name.splitlines()) != 1:
+        raise UsageError(f"is no name of a machine ({name!r})", hint="Pass one line of text.")
     element = draft.content_of(system)
     draft.child(element, "Name", name, CONTENT)
     path = (

@@ -9,7 +9,7 @@ from lxml import etree
 from ovf.edit.draft import Draft
 from ovf.extensions import CONTENT
 from ovf.fix import Done, fix
-from ovf.mending import place_in_envelope, takes_info
+from ovf.schema_copy import place_in_envelope, takes_info
 from ovf.vocabulary import corrected
 from rehost.tracked import local_name, summary
 

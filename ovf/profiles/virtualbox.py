@@ -337,7 +337,7 @@ def _controller_kind(said: dict[str, str], kind: int | None) -> str | None:
     return KINDS.get(model) if kind == ResourceType.OTHER_STORAGE else None
 
 
-@check("VBX-012", source=f"{READER} (chunkSize is marked TODO)", sure=Sure.CODE)
+@check("VBX-012", source=f"{READER} (chunkSize is not implemented)", sure=Sure.CODE)
 def chunks(package: Package, target: Target) -> Found:
     """No file is in chunks.
 

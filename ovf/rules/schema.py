@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.extensions import is_foreign, is_unknown, standard_part
-from ovf.mending import place_in_envelope
 from ovf.package import Package
 from ovf.rule import Basis, rule
 from ovf.schema import violations
+from ovf.schema_copy import place_in_envelope
 from ovf.second_opinion import MOST_EXPLAINED, explanation
 from ovf.tellers import told_elsewhere
 from ovf.vocabulary import corrected, spelled

@@ -246,7 +246,7 @@ REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
     "a name of two lines": (
         lambda draft: sections.set_name(draft, None, "a\nb"),
         "is no name of a machine ('a\\nb')",
-        "Pass one line of text that can be shown.",
+        "Pass one line of text.",
     ),
     "an unknown configuration": (
         lambda draft: hardware.set_memory(draft, None, GIB, ["huge"]),

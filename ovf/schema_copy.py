@@ -23,7 +23,9 @@ ORDER = {"References": 0, **dict.fromkeys(("Content", *CONTENT), 2), "Strings": 
 """Where the children of an envelope stand; sections are 1."""
 
 
-def mended(envelope: Envelope) -> tuple[etree._Element, dict[etree._Element, etree._Element]]:
+def copy_for_schema(
+    envelope: Envelope,
+) -> tuple[etree._Element, dict[etree._Element, etree._Element]]:
     """Return a mended copy of the tree, and for each element of it the one it is a copy of."""
     copy = deepcopy(envelope.root)
     originals = dict(zip(copy.iter(), envelope.root.iter(), strict=True))
