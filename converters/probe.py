@@ -11,7 +11,7 @@ from converters.disks.image import Facts, Image
 from converters.disks.manifest import Manifested
 from converters.disks.registry import RAW, format_of, open_image
 from converters.disks.survey import held_by
-from ovf.probe import DiskContent, DiskFacts, Flaw, Gate, StreamFacts
+from ovf.contents.probe import DiskContent, DiskFacts, Flaw, Gate, StreamFacts
 from rehost.errors import DamagedInputError
 from rehost.files import File
 

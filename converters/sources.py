@@ -15,8 +15,8 @@ from converters.disks.gate import FolderGate, Gate
 from converters.disks.image import Image
 from converters.disks.locate import DESCRIPTION
 from converters.disks.registry import RAW, format_named, format_of, open_image
-from ovf.gate import PackageGate
-from ovf.hardware import read_machines
+from ovf.contents.gate import PackageGate
+from ovf.machines.hardware import read_machines
 from ovf.package import Package
 from rehost.archive import looks_like_tar
 from rehost.errors import DamagedInputError, InteropError, RefusedError

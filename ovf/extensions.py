@@ -18,7 +18,7 @@ from lxml import etree
 
 from ovf.envelope import Envelope
 from ovf.foreign import VERSIONS
-from ovf.vocabulary import corrected, vocabulary
+from ovf.schema.vocabulary import corrected, vocabulary
 from rehost.tracked import local_name
 
 DMTF = "http://schemas.dmtf.org/"

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from ovf.contents.passing import Passing
 from ovf.envelope import Reference
 from ovf.package import Package, is_remote
-from ovf.passing import Passing
 from rehost.errors import DamagedInputError, TransferError
 from rehost.files import File, read_all
 from rehost.progress import SILENT, Progress

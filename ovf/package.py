@@ -17,10 +17,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote_to_bytes
 
+from ovf.contents.probe import Probe, installed
 from ovf.envelope import Envelope, Reference, number
-from ovf.medium import environment_on, is_medium
+from ovf.environment.medium import environment_on, is_medium
 from ovf.parse import LARGEST
-from ovf.probe import Probe, installed
 from ovf.storage import STAY_BESIDE, Folder, InArchive, Storage
 from ovf.views import Views
 from rehost.archive import Archive, looks_like_tar, read_archive

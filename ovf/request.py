@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ovf.judging import Judge
-from ovf.rule import all_rules
-from ovf.targets import target_named
+from ovf.judging.judge import Judge
+from ovf.judging.rule import all_rules
+from ovf.judging.targets import target_named
 from rehost import __version__
 from rehost.acceptance import Baseline, baseline_text, suppressions
 from rehost.console.reporting import Reports
@@ -66,7 +66,7 @@ def _mended(
     judge: Judge, source: Path, dest: Path, options: Mapping[str, Any], progress: Progress
 ) -> tuple[Subject, InteropError | None]:
     """Mend a source and judge what it became or, if nothing is to be written, would become."""
-    from ovf.fixing import mended, write
+    from ovf.mending.output import mended, write
 
     done = mended(source, dest, judge.targets, progress)
     if options["dry_run"]:

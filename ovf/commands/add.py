@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ovf.editing import PATH, edit, source_argument, system_option, with_output
+from ovf.edit.result import PATH, edit, source_argument, system_option, with_output
 from rehost.console.parameters import PAIR, SIZE
 
 BUSES = ("ide", "scsi", "sata", "nvme")

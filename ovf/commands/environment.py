@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ovf.editing import PATH, force_option, source_argument, system_option, tell
+from ovf.edit.result import PATH, force_option, source_argument, system_option, tell
 from rehost.console.output import say
 from rehost.console.parameters import PAIR
 
@@ -39,11 +39,11 @@ def environment(source: Path, **asked: Any) -> None:
     It holds the properties that a virtual system sees, its own and those of the collection around
     it, with the values given here, and those of its siblings.
     """
-    from ovf.burning import image_of
-    from ovf.deployment import environment_of
     from ovf.edit.draft import Draft
-    from ovf.medium import ENVIRONMENT_NAME
+    from ovf.environment.deployment import environment_of
+    from ovf.environment.medium import ENVIRONMENT_NAME
     from ovf.package import Package
+    from ovf.writing.burning import image_of
     from rehost.outputs import staged, writing
 
     made = environment_of(Draft.of(Package.open(source)), asked["system"], _deployment(asked))
@@ -61,8 +61,8 @@ def environment(source: Path, **asked: Any) -> None:
 
 
 def _deployment(asked: dict[str, Any]) -> Any:
-    from ovf.deployment import Deployment, Platform
     from ovf.edit.settings import pairs_of
+    from ovf.environment.deployment import Deployment, Platform
 
     given = [*(pairs_of(asked["properties_file"]) if asked["properties_file"] else ())]
     platform = {name: asked[name] for name in ("kind", "version", "vendor", "locale", "timezone")}

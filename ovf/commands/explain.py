@@ -15,7 +15,7 @@ def explain(names: tuple[str, ...], *, as_json: bool) -> None:
 
     Tells of the rule ID, or of all whose ids begin with PREFIX; without either it lists all.
     """
-    from ovf.explain import all_judged_by, chosen, described, explained, listed
+    from ovf.judging.explain import all_judged_by, chosen, described, explained, listed
 
     rules = chosen(names) if names else all_judged_by()
     if as_json:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ovf.editing import PATH, edit, source_argument, system_option, with_output
+from ovf.edit.result import PATH, edit, source_argument, system_option, with_output
 from rehost.errors import UsageError
 
 
@@ -26,11 +26,11 @@ def inject(ctx: click.Context, /, source: Path, files: tuple[Path, ...], **asked
     What is read there: bootstrap configurations (label config-2, cidata) and, with --environment,
     ovf-env.xml.
     """
-    from ovf.burning import LARGEST, image_of
-    from ovf.deployment import Deployment, environment_of
     from ovf.edit.disks import add_medium
-    from ovf.medium import ENVIRONMENT_NAME
-    from ovf.write import held
+    from ovf.environment.deployment import Deployment, environment_of
+    from ovf.environment.medium import ENVIRONMENT_NAME
+    from ovf.writing.burning import LARGEST, image_of
+    from ovf.writing.write import held
     from rehost.files import LocalFile, read_all
 
     content = {path.name: read_all(LocalFile(path), LARGEST) for path in files}

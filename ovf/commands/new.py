@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ovf.editing import PATH, algorithm, deliver, digest_option, force_option, tell
+from ovf.edit.result import PATH, algorithm, deliver, digest_option, force_option, tell
 from rehost.console.parameters import SIZE
 from rehost.errors import UsageError
 
@@ -65,9 +65,9 @@ def new(ctx: click.Context, /, dest: Path, **asked: Any) -> None:
 
 
 def _from(asked: dict[str, Any]) -> Draft:
-    from ovf.described import read_described
     from ovf.edit.create import created
     from ovf.edit.machines import put_machine
+    from ovf.writing.described import read_described
 
     described = read_described(asked["described"], asked["machine"])
     draft = created(asked["name"] or described.machine.name, asked["ovf_version"])

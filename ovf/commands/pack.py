@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ovf.editing import ARCHIVE, DIGESTS, PATH, force_option, source_argument, transfer
+from ovf.edit.result import ARCHIVE, DIGESTS, PATH, force_option, source_argument, transfer
 from rehost.errors import UsageError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ovf.editing import edit, source_argument, system_option, with_output
+from ovf.edit.result import edit, source_argument, system_option, with_output
 
 
 @click.group()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ovf.editing import DIGESTS, PATH, force_option, source_argument
+from ovf.edit.result import DIGESTS, PATH, force_option, source_argument
 from rehost.console.output import emit_json, say
 from rehost.progress import SILENT
 
@@ -49,12 +49,12 @@ def restate(ctx: click.Context, /, source: Path, **asked: Any) -> None:
     SOURCE is an .ova, an .ovf or a folder that holds one: of OVF 1.x or 2.x, or in a dialect, as
     OVF 0.9 and oVirt's, which is then written anew and not byte for byte.
     """
-    from ovf.anew import restated_dialect
     from ovf.edit.draft import Draft
     from ovf.edit.files import state_sizes
-    from ovf.editing import algorithm, destination, name_for, put, tell
+    from ovf.edit.result import algorithm, destination, name_for, put, tell
     from ovf.package import Package
-    from ovf.versions import restate as restated
+    from ovf.versions.anew import restated_dialect
+    from ovf.versions.restate import restate as restated
     from rehost.console.losses import emit_losses
 
     package = Package.open(source)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ovf.editing import PATH, edit, source_argument, system_option, with_output
+from ovf.edit.result import PATH, edit, source_argument, system_option, with_output
 from rehost.console.parameters import PAIR, SIZE
 
 LIST = "; more than once, for one after the other"

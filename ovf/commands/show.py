@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ovf.editing import source_argument
+from ovf.edit.result import source_argument
 from rehost.console.output import emit_json, say
 
 

@@ -12,7 +12,7 @@ from rehost.errors import UsageError
 from rehost.progress import SILENT
 
 if TYPE_CHECKING:
-    from ovf.keys import Signer
+    from ovf.signing.keys import Signer
 
 DIGESTS = ("sha1", "sha256", "sha384", "sha512")
 LONGEST_PASSPHRASE = 4096
@@ -62,7 +62,7 @@ def sign(
     from datetime import UTC, datetime
 
     from ovf.package import Package
-    from ovf.sign import sign_package
+    from ovf.signing.sign import sign_package
 
     progress = ctx.obj or SILENT
     signed = sign_package(
@@ -93,7 +93,7 @@ def sign(
 
 def _signer(who: dict[str, Path | None]) -> Signer:
     """Return who signs, as the options say it."""
-    from ovf.keys import load_pkcs12, load_signer
+    from ovf.signing.keys import load_pkcs12, load_signer
 
     key, certificate, chain = (who[name] for name in ("key", "certificate", "chain"))
     pkcs12, passphrase = who["pkcs12"], _passphrase(who["passphrase_file"])

@@ -14,7 +14,7 @@ def targets(*, as_json: bool) -> None:
 
     A name alone is the newest release; name-release is that one.
     """
-    from ovf.profile import profiles
+    from ovf.judging.profile import profiles
 
     known = profiles()
     if as_json:

@@ -40,7 +40,7 @@ def testkey(name: str, key: Path, certificate: Path, kind: str, days: int, *, fo
     """
     from datetime import UTC, datetime
 
-    from ovf.keys import make_signer, write_signer
+    from ovf.signing.keys import make_signer, write_signer
 
     signer = make_signer(name, kind=kind, days=days, now=datetime.now(UTC))
     write_signer(signer, key, certificate, force=force)

@@ -13,7 +13,7 @@ from rehost.console.output import emit_json, say
 from rehost.progress import SILENT
 
 if TYPE_CHECKING:
-    from ovf.verify import Attestation, Certificate
+    from ovf.signing.verify import Attestation, Certificate
 
 PLACE = click.Path(path_type=Path)
 
@@ -40,9 +40,9 @@ def verify(
 
     SOURCE is an .ova, an .ovf or a folder that holds one. Exits with 1 if anything is wrong.
     """
-    from ovf.chain import trusted_certificates
     from ovf.package import Package
-    from ovf.verify import verify as attested
+    from ovf.signing.chain import trusted_certificates
+    from ovf.signing.verify import verify as attested
 
     when = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     progress = ctx.obj or SILENT

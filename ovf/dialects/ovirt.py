@@ -1,8 +1,9 @@
 """oVirt's configurations and OVAs, which are OVF in the names of most things.
 
-``ovf.ovirt`` says what is known of the dialect. A disk's ``size`` is in GiB, ``fileRef`` is the
-path of its file and not the id, ``format`` calls raw disks VMDK; a virtual system says all that a
-machine of oVirt's has in elements of its own, and its UUID as the id of its operating system.
+``ovf.ovirt.terms`` says what is known of the dialect. A disk's ``size`` is in GiB, ``fileRef`` is
+the path of its file and not the id, ``format`` calls raw disks VMDK; a virtual system says all
+that a machine of oVirt's has in elements of its own, and its UUID as the id of its operating
+system.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import cast
 from lxml import etree
 
 from ovf.dialect import Dialect
-from ovf.guests import family, is_64_bit
-from ovf.ovirt import (
+from ovf.machines.guests import family, is_64_bit
+from ovf.ovirt.items import translate_items
+from ovf.ovirt.terms import (
     OVF_10,
     OVF_OVIRT,
     OVIRT,
@@ -31,7 +33,6 @@ from ovf.ovirt import (
     text_of,
     whole,
 )
-from ovf.ovirt_items import translate_items
 
 TITLE = "oVirt's dialect"
 SOCKETS = f"{{{SPACES['rasd']}}}num_of_sockets"

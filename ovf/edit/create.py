@@ -6,7 +6,7 @@ Spec: DSP0243 clauses 7 and 8; what the schemas of 1.x and 2.x both ask for.
 from __future__ import annotations
 
 from ovf.edit.draft import Draft
-from ovf.fragment import CIM, escaped_text, escaped_value
+from ovf.text.fragment import CIM, escaped_text, escaped_value
 from rehost.errors import UsageError
 
 VERSIONS = ("1", "2")

@@ -13,6 +13,7 @@ from pathlib import Path
 from lxml import etree
 
 from ovf.cim import ResourceType
+from ovf.contents.probe import DiskFacts, installed
 from ovf.edit.controllers import bus_of_first, free_place
 from ovf.edit.draft import Draft
 from ovf.edit.files import (
@@ -26,8 +27,7 @@ from ovf.edit.files import (
 )
 from ovf.edit.items import Hardware
 from ovf.outline import WrittenItem, items
-from ovf.probe import DiskFacts, installed
-from ovf.write import Member
+from ovf.writing.write import Member
 from rehost.errors import RefusedError, UnsupportedInputError, UsageError
 from rehost.files import File
 

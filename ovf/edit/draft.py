@@ -13,10 +13,10 @@ from lxml import etree
 
 from ovf.envelope import Envelope, Reference
 from ovf.package import Package, name_of
-from ovf.parcel import Parcel, parcel
-from ovf.splice import Manuscript
 from ovf.storage import Overlaid
-from ovf.write import Contents, Member, held
+from ovf.text.splice import Manuscript
+from ovf.writing.parcel import Parcel, parcel
+from ovf.writing.write import Contents, Member, held
 from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
 from rehost.tracked import local_name, summary
 
@@ -82,7 +82,7 @@ class Draft:
     def parcel(
         self, *, name: str | None = None, algorithm: str | None = "SHA256", keep: bool | None = None
     ) -> Parcel:
-        """Return the package as it is to be written; see ``ovf.parcel``."""
+        """Return the package as it is to be written; see ``ovf.writing.parcel``."""
         self.settle()
         if self.package is None:
             files = tuple(map(self._added, self.envelope.references))

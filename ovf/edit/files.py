@@ -16,7 +16,7 @@ from ovf.edit.draft import AROUND, Draft
 from ovf.envelope import Reference
 from ovf.outline import items
 from ovf.package import is_remote, name_of
-from ovf.write import Member
+from ovf.writing.write import Member
 from rehost.errors import UsageError
 from rehost.files import LocalFile
 from rehost.tracked import local_name

@@ -17,8 +17,8 @@ from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
 from ovf.edit.options import refuse_unknown
 from ovf.envelope import VMW
-from ovf.fragment import CIM
 from ovf.outline import WrittenItem, whole
+from ovf.text.fragment import CIM
 from rehost.errors import InteropError, UsageError
 from rehost.tracked import local_name
 

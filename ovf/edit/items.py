@@ -15,8 +15,8 @@ from lxml import etree
 
 from ovf.cim import ResourceType, resource_name
 from ovf.edit.draft import Draft
-from ovf.fragment import CIM
 from ovf.outline import WrittenItem, items_of, whole
+from ovf.text.fragment import CIM
 from rehost.errors import DamagedInputError, UsageError
 from rehost.tracked import local_name
 

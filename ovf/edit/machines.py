@@ -1,7 +1,7 @@
 """A neutral machine as the virtual system of a draft, and what of it a package has no words for.
 
-Spec: DSP0243 clauses 8 and 9; models by the vendors' words of ``ovf.subtypes``. Firmware and guest
-system are said in VMware's words besides, for the standard has none that importers read.
+Spec: DSP0243 clauses 8 and 9; models by the vendors' words of ``ovf.machines.subtypes``. Firmware
+and guest system are said in VMware's words besides, for the standard has none that importers read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import is_dataclass
 
 from lxml import etree
 
-from ovf.controllers import spelled
 from ovf.edit.controllers import BUSES, add_controller
 from ovf.edit.disks import DiskWords, add_disk, add_medium
 from ovf.edit.draft import Draft
@@ -21,7 +20,8 @@ from ovf.edit.networks import add_network, add_nic
 from ovf.edit.ports import add_serial_port
 from ovf.edit.sections import set_annotation, set_operating_system
 from ovf.envelope import VMW
-from ovf.write import Member
+from ovf.machines.controllers import spelled
+from ovf.writing.write import Member
 from rehost.machine import (
     Address,
     Bus,

@@ -12,7 +12,7 @@ from lxml import etree
 
 from ovf.edit.draft import Draft
 from ovf.edit.sections import CONTENT
-from ovf.values import check_value
+from ovf.environment.values import check_value
 from rehost.errors import UsageError
 from rehost.tracked import summary
 

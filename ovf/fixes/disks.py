@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf import units
-from ovf.contents import contents
+from ovf.contents.disks import contents
+from ovf.contents.format_uris import declared_format
+from ovf.contents.probe import DiskFacts
 from ovf.edit.disks import uri_of
 from ovf.edit.draft import Draft
 from ovf.edit.files import listed
 from ovf.envelope import PROPERTY_MACRO, VirtualDisk
-from ovf.fix import Done, fix
-from ovf.format_uris import declared_format
+from ovf.mending.fix import Done, fix
 from ovf.package import name_of
-from ovf.probe import DiskFacts
-from ovf.write import held_open
+from ovf.writing.write import held_open
 from rehost.errors import DamagedInputError, InteropError
 from rehost.files import Window
 from rehost.tracked import summary

@@ -8,9 +8,9 @@ from lxml import etree
 
 from ovf.edit.draft import Draft
 from ovf.extensions import CONTENT
-from ovf.fix import Done, fix
-from ovf.schema_copy import place_in_envelope, takes_info
-from ovf.vocabulary import corrected
+from ovf.mending.fix import Done, fix
+from ovf.schema.judged_copy import place_in_envelope, takes_info
+from ovf.schema.vocabulary import corrected
 from rehost.tracked import local_name, summary
 
 WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.edit.draft import Draft
-from ovf.fix import Done, fix
+from ovf.mending.fix import Done, fix
 from ovf.outline import hardware_sections
 from rehost.tracked import local_name, summary
 

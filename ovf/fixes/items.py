@@ -8,9 +8,9 @@ from ovf import units
 from ovf.cim import resource_name
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
-from ovf.fix import Done, fix
-from ovf.fragment import CIM
+from ovf.mending.fix import Done, fix
 from ovf.outline import NORMAL, WrittenItem, every_item, item_sections
+from ovf.text.fragment import CIM
 from rehost.errors import DamagedInputError
 from rehost.tracked import local_name, summary
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ovf import restating
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
 from ovf.envelope import VMW
-from ovf.fix import Done, Places, fix_for
-from ovf.profile import Target
+from ovf.judging.profile import Target
+from ovf.mending import rephrase as restating
+from ovf.mending.fix import Done, Places, fix_for
 from rehost.tracked import summary
 
 PROCESSORS = "Number of Virtual CPUs"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from lxml import etree
 
 from ovf.edit.draft import Draft
-from ovf.fix import Done, Places, fix, fix_for
-from ovf.profile import Target
+from ovf.judging.profile import Target
+from ovf.mending.fix import Done, Places, fix, fix_for
 from rehost.tracked import local_name
 
 

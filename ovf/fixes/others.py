@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ovf import restating
-from ovf.fix import fix_for
+from ovf.mending import rephrase as restating
+from ovf.mending.fix import fix_for
 
 first_version_for_proxmox = fix_for("PVE-001")(restating.as_first_version)
 first_version_for_nutanix = fix_for("NTX-003")(restating.as_first_version)

@@ -11,7 +11,7 @@ from lxml import etree
 from ovf.edit.draft import Draft
 from ovf.edit.files import listed, take_out, users_of
 from ovf.envelope import Reference
-from ovf.fix import Done, fix
+from ovf.mending.fix import Done, fix
 from ovf.package import is_remote, name_of
 from rehost.errors import InteropError
 from rehost.files import GZIP_MAGIC

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ovf import importing, restating
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
-from ovf.fix import Done, Places, fix_for
+from ovf.importers import reading as importing
+from ovf.judging.profile import Target
+from ovf.mending import rephrase as restating
+from ovf.mending.fix import Done, Places, fix_for
 from ovf.outline import items
-from ovf.profile import Target
 from ovf.profiles.virtualbox import KNOWN
 
 memory_unit = fix_for("VBX-001")(restating.memory_in_mebibytes)

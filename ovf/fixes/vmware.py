@@ -6,16 +6,17 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ovf import importing, restating
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
-from ovf.fix import Done, Places, fix_for
-from ovf.importing import Hardware
+from ovf.importers import reading as importing
+from ovf.importers.reading import Hardware
+from ovf.importers.vmware import hardware, packaging, structure
+from ovf.importers.vmware.hardware import needed_by, version_of
+from ovf.importers.vmware.hosts import host_of
+from ovf.judging.profile import Target
+from ovf.mending import rephrase as restating
+from ovf.mending.fix import Done, Places, fix_for
 from ovf.outline import items
-from ovf.profile import Target
-from ovf.vmware import hardware, packaging, structure
-from ovf.vmware.hardware import needed_by, version_of
-from ovf.vmware.hosts import host_of
 from rehost.tracked import local_name, summary
 
 USUAL = 13

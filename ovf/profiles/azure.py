@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ovf import hits
+from ovf.importers import hits
+from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.package import Package
-from ovf.profile import Hit, Profile, Sure, Target, check
 from rehost.errors import DamagedInputError
 from rehost.report import Severity
 from rehost.tracked import summary

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from ovf import hits
 from ovf.cim import ResourceType
-from ovf.importing import devices
+from ovf.importers import hits
+from ovf.importers.reading import devices
+from ovf.importers.virt_v2v import CONVERTING
+from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.package import Package
-from ovf.profile import Hit, Profile, Sure, Target, check
-from ovf.virt_v2v import CONVERTING
 from rehost.report import Severity
 from rehost.tracked import summary
 

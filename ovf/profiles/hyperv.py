@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ovf import hits, importing
 from ovf.cim import ResourceType
 from ovf.envelope import VMW
+from ovf.importers import hits
+from ovf.importers import reading as importing
+from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.package import Package
-from ovf.profile import Hit, Profile, Sure, Target, check
 from rehost.report import Severity
 from rehost.tracked import summary
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from ovf import hits
+from ovf.importers import hits
+from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.package import Package
-from ovf.profile import Hit, Profile, Sure, Target, check
 from rehost.report import Severity
 from rehost.tracked import summary
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from ovf import hits
+from ovf.importers import hits
+from ovf.judging.profile import Hit, Profile, Sure, Target, check
+from ovf.judging.rule import Needs
 from ovf.package import Package
-from ovf.profile import Hit, Profile, Sure, Target, check
-from ovf.rule import Needs
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from ovf.profile import Profile, Sure
-from ovf.virt_v2v import CONVERTING, memory_unit
+from ovf.importers.virt_v2v import CONVERTING, memory_unit
+from ovf.judging.profile import Profile, Sure
 from rehost.report import Severity
 
 PROFILE = Profile(

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from ovf import hits, importing
 from ovf.cim import ResourceType
+from ovf.importers import hits
+from ovf.importers import reading as importing
+from ovf.judging.profile import Hit, Profile, Release, Sure, Target, check
 from ovf.outline import items
 from ovf.package import Package
-from ovf.profile import Hit, Profile, Release, Sure, Target, check
 from rehost.report import Severity
 from rehost.tracked import local_name, summary
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ovf.profile import Profile
-from ovf.vmware.common import EVERYWHERE, LAX
-from ovf.vmware.faults import ENFORCED, SOURCE, SOURCES
+from ovf.importers.vmware.common import EVERYWHERE, LAX
+from ovf.importers.vmware.faults import ENFORCED, SOURCE, SOURCES
+from ovf.judging.profile import Profile
 
 PROFILE = Profile(
     name="vmware",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from ovf.profile import Profile
-from ovf.vmware import hardware, packaging
-from ovf.vmware.common import EVERYWHERE, STRICT
-from ovf.vmware.faults import ENFORCED, SOURCE, SOURCES
-from ovf.vmware.hosts import ESXI
+from ovf.importers.vmware import hardware, packaging
+from ovf.importers.vmware.common import EVERYWHERE, STRICT
+from ovf.importers.vmware.faults import ENFORCED, SOURCE, SOURCES
+from ovf.importers.vmware.hosts import ESXI
+from ovf.judging.profile import Profile
 
 PROFILE = Profile(
     name="vmware-esxi",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ovf.profile import Profile
-from ovf.vmware import hardware
-from ovf.vmware.common import EVERYWHERE, LAX
-from ovf.vmware.faults import ENFORCED, SOURCE, SOURCES
-from ovf.vmware.hosts import FUSION
+from ovf.importers.vmware import hardware
+from ovf.importers.vmware.common import EVERYWHERE, LAX
+from ovf.importers.vmware.faults import ENFORCED, SOURCE, SOURCES
+from ovf.importers.vmware.hosts import FUSION
+from ovf.judging.profile import Profile
 
 PROFILE = Profile(
     name="vmware-fusion",

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from fractions import Fraction
 from types import MappingProxyType
 
-from ovf import hits, importing, units
+from ovf import units
 from ovf.cim import ResourceType
 from ovf.envelope import Envelope
+from ovf.importers import hits
+from ovf.importers import reading as importing
+from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.outline import items
 from ovf.package import Package
-from ovf.profile import Hit, Profile, Sure, Target, check
 from rehost.errors import DamagedInputError
 from rehost.report import Location, Severity
 from rehost.tracked import summary

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ovf.judging.rule import EVERY_DIALECT, Basis, Needs, rule
 from ovf.package import Package, is_remote, leads_out, name_of
-from ovf.rule import EVERY_DIALECT, Basis, Needs, rule
 from rehost.archive import BLOCK, Archive, Dialect
 from rehost.files import Inflated
 from rehost.report import Location, Severity

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from ovf.cim import ResourceType
-from ovf.effective import Effective, in_each_machine
 from ovf.envelope import Envelope
+from ovf.judging.effective import Effective, in_each_machine
+from ovf.judging.rule import Basis, rule
 from ovf.outline import items
 from ovf.package import Package
-from ovf.rule import Basis, rule
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from lxml import etree
 
+from ovf.judging.rule import Basis, rule
 from ovf.outline import CIM, ITEMS
 from ovf.package import Package
-from ovf.rule import Basis, rule
 from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary
 

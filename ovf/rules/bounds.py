@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from ovf import units
-from ovf.effective import Effective, in_each
+from ovf.judging.effective import Effective, in_each
+from ovf.judging.rule import rule
 from ovf.outline import every_item, item_sections
 from ovf.package import Package
-from ovf.rule import rule
 from rehost.errors import DamagedInputError
 from rehost.report import Location
 from rehost.tracked import summary

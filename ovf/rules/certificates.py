@@ -1,12 +1,12 @@
-"""Rules of the certificate: clause 5.1. What it says is read by ``ovf.signature``."""
+"""Rules of the certificate: clause 5.1. What it says is read by ``ovf.signing.signature``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ovf.judging.rule import Basis, Needs, rule
 from ovf.package import Package
-from ovf.rule import Basis, Needs, rule
-from ovf.signature import examine, is_signed
+from ovf.signing.signature import examine, is_signed
 from rehost.report import Location, Severity
 
 Found = Iterator[tuple[Location, str]]

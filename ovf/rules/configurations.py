@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ovf.effective import Effective, configurations, in_each
 from ovf.envelope import Envelope
+from ovf.judging.effective import Effective, configurations, in_each
+from ovf.judging.rule import Basis, rule
 from ovf.outline import every_item
 from ovf.package import Package
-from ovf.rule import Basis, rule
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.envelope import Envelope
+from ovf.judging.rule import VERSION_1, VERSION_2, Basis, rule
 from ovf.package import Package
-from ovf.rule import VERSION_1, VERSION_2, Basis, rule
 from rehost.report import Location, Severity
 from rehost.tracked import line_of, local_name, summary
 

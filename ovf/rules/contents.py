@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ovf.contents import DiskFile, contents
-from ovf.format_uris import declared_format
+from ovf.contents.disks import DiskFile, contents
+from ovf.contents.format_uris import declared_format
+from ovf.contents.probe import DiskFacts, StreamFacts
+from ovf.judging.rule import Basis, Needs, rule
 from ovf.package import Package
-from ovf.probe import DiskFacts, StreamFacts
-from ovf.rule import Basis, Needs, rule
 from rehost.errors import (
     EnvironmentFailureError,
     InteropError,

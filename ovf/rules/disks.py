@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ovf import units
 from ovf.envelope import PROPERTY_MACRO
+from ovf.judging.rule import Basis, rule
 from ovf.package import Package
-from ovf.rule import Basis, rule
 from rehost.errors import DamagedInputError
 from rehost.report import Location, Severity
 from rehost.tracked import summary

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ovf.environment import NAMESPACE, Part, guest, parts, seen_by, siblings
-from ovf.medium import ENVIRONMENT_NAME
+from ovf.environment.medium import ENVIRONMENT_NAME
+from ovf.environment.parts import NAMESPACE, Part, guest, parts, seen_by, siblings
+from ovf.judging.rule import ENVIRONMENTS, Basis, Needs, rule
 from ovf.package import Package
-from ovf.rule import ENVIRONMENTS, Basis, Needs, rule
-from ovf.schema import environment_violations
+from ovf.schema.verdict import environment_violations
 from rehost.report import Location, Severity
 from rehost.tracked import label, local_name, summary
 

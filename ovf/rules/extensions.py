@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ovf.conformance import Level, is_published, level
 from ovf.extensions import (
     Extension,
     extensions,
@@ -16,9 +15,10 @@ from ovf.extensions import (
     standard_part,
 )
 from ovf.foreign import VERSIONS
+from ovf.judging.conformance import Level, is_published, level
+from ovf.judging.rule import Basis, rule
 from ovf.package import Package
-from ovf.rule import Basis, rule
-from ovf.vocabulary import meant, spelled, vocabulary
+from ovf.schema.vocabulary import meant, spelled, vocabulary
 from rehost.report import Location, Severity
 from rehost.tracked import label, local_name, summary
 

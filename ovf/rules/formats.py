@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ovf.format_uris import declared_format
+from ovf.contents.format_uris import declared_format
+from ovf.judging.rule import Basis, rule
 from ovf.package import Package
-from ovf.rule import Basis, rule
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from lxml import etree
 
+from ovf.judging.rule import Basis, rule
 from ovf.package import Package
-from ovf.rule import Basis, rule
 from rehost.report import Location
 from rehost.tracked import label, summary
 

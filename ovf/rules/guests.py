@@ -11,9 +11,9 @@ from lxml import etree
 
 from ovf import cim
 from ovf.envelope import VBOX, VMW
-from ovf.guests import family, is_64_bit
+from ovf.judging.rule import Basis, rule
+from ovf.machines.guests import family, is_64_bit
 from ovf.package import Package
-from ovf.rule import Basis, rule
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 from lxml import etree
 
 from ovf.envelope import Envelope
+from ovf.judging.rule import Basis, rule
 from ovf.outline import HARDWARE, every_item, hardware_sections
 from ovf.package import Package
-from ovf.rule import Basis, rule
 from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary
 

@@ -11,9 +11,9 @@ from ovf import cim
 from ovf.cim import ResourceType
 from ovf.envelope import Envelope
 from ovf.extensions import is_unknown
+from ovf.judging.rule import Basis, rule
 from ovf.outline import CIM, NORMAL, every_item, hardware_sections, item_sections, items
 from ovf.package import Package
-from ovf.rule import Basis, rule
 from rehost.report import Location, Severity
 from rehost.tracked import label, local_name, summary
 

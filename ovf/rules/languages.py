@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from lxml import etree
 
+from ovf.judging.rule import VERSION_2, Basis, Needs, rule
 from ovf.package import Package
-from ovf.rule import VERSION_2, Basis, Needs, rule
 from ovf.strings import bundles, messages_used
 from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from ovf.judging.rule import EVERY_DIALECT, VERSION_2, Basis, Needs, rule
 from ovf.package import Package
-from ovf.rule import EVERY_DIALECT, VERSION_2, Basis, Needs, rule
 from rehost.archive import is_apple_double
 from rehost.report import Location, Severity
 

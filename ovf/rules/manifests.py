@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ovf.judging.rule import EVERY_DIALECT, VERSION_1, VERSION_2, Basis, Needs, rule
 from ovf.manifest import (
     ALGORITHMS,
     Entry,
@@ -13,7 +14,6 @@ from ovf.manifest import (
     unequal,
 )
 from ovf.package import Package
-from ovf.rule import EVERY_DIALECT, VERSION_1, VERSION_2, Basis, Needs, rule
 from rehost.errors import DamagedInputError
 from rehost.report import Finding, Location, Severity
 

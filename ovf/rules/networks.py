@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from lxml import etree
 
+from ovf.judging.rule import VERSION_2, Basis, rule
 from ovf.outline import items
 from ovf.package import Package
-from ovf.rule import VERSION_2, Basis, rule
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 

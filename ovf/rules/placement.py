@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from lxml import etree
 
+from ovf.judging.rule import rule
 from ovf.package import Package
-from ovf.rule import rule
 from rehost.report import Location
 from rehost.tracked import local_name
 

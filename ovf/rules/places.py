@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from ovf.cim import ResourceType
-from ovf.effective import Device, Effective, in_each_machine
+from ovf.judging.effective import Device, Effective, in_each_machine
+from ovf.judging.rule import Basis, rule
 from ovf.package import Package
-from ovf.rule import Basis, rule
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 

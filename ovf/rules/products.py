@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.envelope import Envelope
+from ovf.environment.properties import products
+from ovf.judging.rule import Basis, rule
 from ovf.package import Package
-from ovf.properties import products
-from ovf.rule import Basis, rule
 from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary
 

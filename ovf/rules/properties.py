@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ovf.envelope import PROPERTY_MACRO
-from ovf.outline import HARDWARE
-from ovf.package import Package
-from ovf.properties import (
+from ovf.environment.properties import (
     TYPES,
     Product,
     Property,
@@ -17,7 +15,9 @@ from ovf.properties import (
     qualifiers,
     violated,
 )
-from ovf.rule import Basis, rule
+from ovf.judging.rule import Basis, rule
+from ovf.outline import HARDWARE
+from ovf.package import Package
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 

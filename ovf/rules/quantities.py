@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from ovf import units
 from ovf.cim import ResourceType
-from ovf.effective import Effective, in_each, in_each_machine
+from ovf.judging.effective import Effective, in_each, in_each_machine
+from ovf.judging.rule import Basis, rule
 from ovf.outline import WrittenItem, every_item
 from ovf.package import Package
-from ovf.rule import Basis, rule
 from ovf.units import Unit
 from rehost.errors import DamagedInputError
 from rehost.report import Location, Severity

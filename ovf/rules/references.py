@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from lxml import etree
 
 from ovf.envelope import Reference
+from ovf.judging.rule import EVERY_DIALECT, Basis, rule
 from ovf.package import Package, is_remote, leads_out, name_of
-from ovf.rule import EVERY_DIALECT, Basis, rule
 from ovf.searching import texts
 from rehost.report import Location, Severity
 from rehost.tracked import summary

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.envelope import XML_LANG
+from ovf.judging.rule import EVERY_DIALECT, Basis, rule
 from ovf.package import Package
-from ovf.rule import EVERY_DIALECT, Basis, rule
 from ovf.searching import elements
 from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.extensions import is_foreign, is_unknown, standard_part
+from ovf.judging.rule import Basis, rule
 from ovf.package import Package
-from ovf.rule import Basis, rule
-from ovf.schema import violations
-from ovf.schema_copy import place_in_envelope
-from ovf.second_opinion import MOST_EXPLAINED, explanation
-from ovf.tellers import told_elsewhere
-from ovf.vocabulary import corrected, spelled
+from ovf.schema.judged_copy import place_in_envelope
+from ovf.schema.second_opinion import MOST_EXPLAINED, explanation
+from ovf.schema.tellers import told_elsewhere
+from ovf.schema.verdict import violations
+from ovf.schema.vocabulary import corrected, spelled
 from rehost.report import Location
 from rehost.tracked import local_name, summary
 

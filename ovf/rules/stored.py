@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Iterator
 
 from ovf.envelope import Reference
+from ovf.judging.rule import EVERY_DIALECT, Basis, Needs, rule
 from ovf.package import Package, is_remote, name_of
-from ovf.rule import EVERY_DIALECT, Basis, Needs, rule
 from rehost.errors import InteropError, RefusedError
 from rehost.files import GZIP_MAGIC
 from rehost.report import Location, Severity

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ovf.cim import ResourceType
+from ovf.judging.rule import rule
 from ovf.outline import WrittenItem, hardware_sections
 from ovf.package import Package
-from ovf.rule import rule
 from rehost.report import Location
 
 DRIVES = frozenset(str(kind.value) for kind in (ResourceType.CD, ResourceType.DVD))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ovf.judging import Judge
-from ovf.profile import profiles
+from ovf.judging.judge import Judge
+from ovf.judging.profile import profiles
 from rehost.acceptance import Baseline, baseline_text
 from rehost.errors import InteropError
 from rehost.form import form_named, form_names
@@ -13,7 +13,7 @@ from rehost.judgement import Judged, Judgement
 from rehost.report import Finding, Location, Severity
 from rehost.selection import Selection
 from tests.fuzz.attempts import Attempt
-from tests.ovf.media import medium
+from tests.ovf.environment.media import medium
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "ovf" / "rules"
 REMARK = b"<!-- rehost: ignore DSK, ITM-001 why -->"

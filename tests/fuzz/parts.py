@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-from ovf import chain, cms, keys, units
-from ovf.hardware import read_machines
+from ovf import units
+from ovf.judging.validate import validate
+from ovf.machines.hardware import read_machines
 from ovf.package import Descriptor, Package
-from ovf.validate import validate
-from ovf.verify import verify
+from ovf.signing import chain, cms, keys
+from ovf.signing.verify import verify
 from rehost.console.output import printable
 from rehost.files import File
 from tests.fuzz.attempts import refusal
 from tests.ovf.builders import FIXTURES, SCSI, descriptor, item, signed_off, with_disk
-from tests.ovf.signing import authority, cert, cms_block, signer
+from tests.ovf.signing.signers import authority, cert, cms_block, signer
 from tests.support.models import Memory
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

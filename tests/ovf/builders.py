@@ -8,10 +8,10 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from ovf.hardware import read_machines
+from ovf.judging.profile import Check, Target, profiles
+from ovf.judging.targets import target_named
+from ovf.machines.hardware import read_machines
 from ovf.package import Package
-from ovf.profile import Check, Target, profiles
-from ovf.targets import target_named
 from rehost.errors import InteropError
 from rehost.machine import Machine
 from rehost.report import Loss

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from ovf.hardware import read_machines
+from ovf.judging.validate import validate
+from ovf.machines.hardware import read_machines
 from ovf.package import Package
-from ovf.validate import validate
 from rehost.errors import InteropError
 from tests.fuzz import bounds
 from tests.fuzz.bounds import bounded
 from tests.ovf.builders import NAMESPACES, SCSI, descriptor, item, pack, signed_off, with_disk
-from tests.ovf.signing import cert, pem_block
+from tests.ovf.signing.signers import cert, pem_block
 
 MIB = 1 << 20
 MOST_MEMORY = 320 * MIB

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ovf.hardware import read_machines
+from ovf.judging.validate import validate
+from ovf.machines.hardware import read_machines
 from ovf.manifest import Verification
 from ovf.package import Package
-from ovf.validate import validate
 from rehost.errors import InteropError, UnsupportedInputError
 from rehost.machine import Machine
 from rehost.report import Loss, Severity

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ovf.envelope import Envelope
-from ovf.hardware import read_machines
+from ovf.judging.validate import validate
+from ovf.machines.hardware import read_machines
 from ovf.package import Descriptor, Package
-from ovf.validate import validate
 from rehost.errors import InteropError
 from tests.ovf.builders import FIXTURES, SCSI, beside, descriptor, item, pack
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ovf.judging.validate import validate
 from ovf.manifest import Verification, parse_manifest
 from ovf.package import Package
-from ovf.validate import validate
 from rehost.errors import DamagedInputError, InteropError, TransferError
 from rehost.report import Finding, Location, Severity
 from tests.ovf.builders import beside, manifest, pack, said, signed_off, with_disk
-from tests.ovf.disk_cases import stream
+from tests.ovf.contents.disk_cases import stream
 
 DISK = bytes(range(256)) * 256
 HEX = {"SHA1": "a1" * 20, "SHA256": "b2" * 32, "SHA384": "c3" * 48, "SHA512": "d4" * 64}

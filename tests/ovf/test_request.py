@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ovf.cli import validate
-from ovf.judging import MOST_ALIKE
+from ovf.judging.judge import MOST_ALIKE
 from rehost.errors import DamagedInputError, RefusedError, UsageError
 from tests.ovf.builders import MEMORY, PROCESSORS, SCSI, descriptor
 from tests.support.generated import ROOT, schemas

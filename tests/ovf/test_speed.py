@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from ovf.judging.validate import validate
 from ovf.package import Package
-from ovf.validate import validate
 from tests.ovf.builders import FIXTURES, SCSI, STREAM, descriptor, item
 
 SMALL = FIXTURES / "rules" / "DSK-001" / "good.ovf"
@@ -28,7 +28,7 @@ def test_a_small_descriptor_is_judged_without_what_starts_slowly() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     imported = done.stderr.splitlines()
-    assert "ovf.validate" in imported
+    assert "ovf.judging.validate" in imported
     assert [name for name in SLOW if name in imported] == []
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ovf.judging.validate import validate
 from ovf.manifest import parse_manifest
 from ovf.outline import hardware_sections
 from ovf.package import Package
-from ovf.validate import validate
 from ovf.views import Views
 from tests.ovf.builders import pack, signed_off, with_disk
 

@@ -14,10 +14,10 @@ import msgspec
 
 from converters.disks.checking import Lost, Problem, Usage
 from converters.matrix import matrix_markdown
-from ovf.pages import pages
-from ovf.rule import Basis, Needs
+from ovf.judging.pages import pages
+from ovf.judging.rule import Basis, Needs
+from ovf.signing.verify import Attestation
 from ovf.summary import PackageSummary
-from ovf.verify import Attestation
 from rehost.console.output import SCHEMA_VERSION
 from rehost.judgement import Mending, State
 from rehost.machine import Machine

@@ -13,8 +13,8 @@ from lxml import etree
 from ovf.edit import hardware, networks, options, ports, products, sections
 from ovf.edit.draft import Draft
 from ovf.edit.products import PropertyWords
+from ovf.judging.validate import validate
 from ovf.package import Package
-from ovf.validate import validate
 from rehost.errors import InteropError
 
 CORPUS = Path(os.environ.get("REHOST_CORPUS", Path(__file__).parents[3] / "../shared/corpus"))

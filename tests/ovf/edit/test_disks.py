@@ -11,9 +11,9 @@ import pytest
 from ovf.edit import disks, files
 from ovf.edit.disks import DiskWords
 from ovf.edit.draft import Draft
+from ovf.judging.validate import validate
 from ovf.package import Package
-from ovf.validate import validate
-from ovf.write import held
+from ovf.writing.write import held
 from rehost.errors import InteropError, UsageError
 from tests.ovf.builders import manifest, pack, signed_off
 from tests.ovf.edit.appliances import DISK, WEB, after, difference, draft_of

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ovf.judging.validate import validate
 from ovf.package import Package
-from ovf.validate import validate
 from tests.ovf.builders import manifest, pack, signed_off
 from tests.ovf.edit.appliances import DISK, WEB, difference
 from tests.support.packages import Said, rehost

@@ -10,7 +10,7 @@ from ovf.edit import options, products, sections
 from ovf.edit.draft import Draft
 from ovf.edit.products import PropertyWords
 from ovf.edit.transport import set_transport
-from ovf.values import check_value
+from ovf.environment.values import check_value
 from rehost.errors import InteropError, UnsupportedInputError, UsageError
 from tests.ovf.edit.appliances import WEB, after, draft_of
 

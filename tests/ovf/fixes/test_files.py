@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ovf.mend import mend
+from ovf.judging.targets import target_named
+from ovf.mending.mend import mend
 from ovf.package import Package
-from ovf.targets import target_named
 from tests.ovf.builders import STREAM, with_disk
 from tests.support.packages import rehost
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ovf.fix import Fix, all_fixes
-from ovf.mend import mend
+from ovf.judging.rule import Needs, all_rules
+from ovf.judging.validate import validate
+from ovf.mending.fix import Fix, all_fixes
+from ovf.mending.mend import mend
 from ovf.package import Package
-from ovf.rule import Needs, all_rules
-from ovf.validate import validate
 from tests.ovf.builders import FIXTURES
 
 RULES = {rule.id: rule for rule in all_rules()}

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ovf.mend import mend
+from ovf.judging.validate import validate
+from ovf.mending.mend import mend
+from ovf.mending.rewriting import FORM
 from ovf.package import Package
-from ovf.rewriting import FORM
-from ovf.validate import validate
 from rehost.errors import InteropError
 from tests.ovf.builders import FIXTURES, pack, with_disk
 from tests.support.packages import rehost

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ovf.fix import all_fixes
-from ovf.mend import mend
+from ovf.judging.profile import all_checks
+from ovf.judging.targets import target_named
+from ovf.mending.fix import all_fixes
+from ovf.mending.mend import mend
 from ovf.package import Package
-from ovf.profile import all_checks
-from ovf.targets import target_named
 from rehost.errors import InteropError
 from tests.ovf.builders import FIXTURES, target_of
 

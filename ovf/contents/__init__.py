@@ -1,0 +1,1 @@
+"""What is in a package's files: disks looked into, digests taken, each file read once."""

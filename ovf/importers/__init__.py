@@ -1,0 +1,1 @@
+"""What several importers have in common, for the profiles of each of them."""

@@ -1,0 +1,73 @@
+"""What several importers stumble over, for the checks of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ovf.cim import ResourceType
+from ovf.envelope import Envelope
+from ovf.importers import reading as importing
+from ovf.judging.profile import Hit
+from ovf.outline import items
+from rehost.tracked import summary
+
+
+def other_version(envelope: Envelope) -> Iterator[Hit]:
+    """Hit a descriptor that is not OVF 1.x."""
+    written = envelope.dialect or ("OVF 2.x" if envelope.version == "2" else None)
+    if written:
+        yield Hit(envelope.at(envelope.root), f"descriptor is {written}")
+
+
+def collection(envelope: Envelope) -> Iterator[Hit]:
+    """Hit a collection of machines directly below the envelope."""
+    for element in envelope.children(envelope.root, "VirtualSystemCollection"):
+        yield Hit(envelope.at(element), "package is a collection of machines")
+
+
+def chunks(envelope: Envelope) -> Iterator[Hit]:
+    """Hit files in chunks."""
+    for file in envelope.references:
+        if file.chunk_size:
+            yield Hit(file.at, f"file is in chunks ({summary(file.chunk_size)})")
+
+
+def compressed(envelope: Envelope) -> Iterator[Hit]:
+    """Hit files that ovf:compression says are compressed."""
+    for file in envelope.references:
+        if file.compressed:
+            yield Hit(file.at, f"file is compressed ({summary(file.compression)!r})")
+
+
+def options(envelope: Envelope) -> Iterator[Hit]:
+    """Hit items that belong to some deployment options only, or to a range."""
+    for item in items(envelope):
+        if item.configurations or item.bound != "normal":
+            yield Hit(item.at, f"{item.label} is for some options only, which is not looked at")
+
+
+def properties(envelope: Envelope) -> Iterator[Hit]:
+    """Hit properties that somebody is to fill in, or that have a value for the guest."""
+    for _, entry in envelope.properties():
+        if envelope.attribute(entry, "userConfigurable") == "true" or envelope.value(entry):
+            key = summary(envelope.attribute(entry, "key") or "")
+            yield Hit(envelope.at(entry), f"property {key!r} does not reach the guest")
+
+
+def memory_in_mebibytes(envelope: Envelope) -> Iterator[tuple[str, Hit]]:
+    """Yield units of memory other than MiB, and a hit where every quantity is taken for MiB.
+
+    Whole quantities only; others are no numbers to such importers either.
+    """
+    for item in importing.devices(envelope, ResourceType.MEMORY):
+        quantity = item.said.get("VirtualQuantity", "")
+        unit = item.said.get("AllocationUnits", "")
+        whole = quantity.isascii() and quantity.isdigit() and len(quantity) < 20
+        if whole and importing.megabytes(item) != 1:
+            said = summary(f"{quantity} {unit}")
+            yield unit, Hit(item.at, f"memory of {said} becomes {quantity} MiB")
+
+
+def every_memory_in_mebibytes(envelope: Envelope) -> Iterator[Hit]:
+    """Hit memory in any unit but MiB, for importers that look at no unit."""
+    return (hit for _, hit in memory_in_mebibytes(envelope))

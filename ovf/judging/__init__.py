@@ -1,0 +1,1 @@
+"""Judging packages: rules and profiles declared, chosen, asked, and their findings placed."""

@@ -1,0 +1,1 @@
+"""From virtual hardware to neutral machines: items, controllers, drives, adapters."""

@@ -1,0 +1,50 @@
+"""Writing a package that has been mended, as ``rehost validate --fix`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ovf.edit.files import state_sizes
+from ovf.edit.result import name_for, put, tell
+from ovf.judging.profile import Target
+from ovf.mending.mend import Mended, mend
+from ovf.mending.rewriting import DIGESTS, rewritten
+from ovf.package import Package
+from rehost.console.output import say
+from rehost.errors import UsageError
+from rehost.progress import Progress
+
+DIFFERENT = "files are not those its manifest is of; make sure that they are whole"
+
+
+def mended(source: Path, dest: Path, targets: tuple[Target, ...], progress: Progress) -> Mended:
+    """Mend a package for some importers, or by the standard alone; nothing is written yet."""
+    package = Package.open(source)
+    if dest.resolve() in {source.resolve(), package.path.resolve()}:
+        raise UsageError(
+            "would replace the package that is mended",
+            where=str(dest),
+            hint="Name another DEST; move it afterwards.",
+        )
+    done = mend(package, targets)
+    return Mended(done.draft, (*rewritten(package, targets, progress), *done.repairs))
+
+
+def write(
+    done: Mended, dest: Path, targets: tuple[Target, ...], *, force: bool, progress: Progress
+) -> None:
+    """Write what was mended: members, their order, headers and manifest are written anew."""
+    state_sizes(done.draft)
+    digests = {target.digest for target in targets} or {"SHA256"}
+    algorithm = "SHA1" if "SHA1" in digests else "SHA256"
+    found = done.draft.parcel(name=name_for(dest), algorithm=algorithm)
+    tell((*found.notes, *_doubts(done)))
+    for path in put(found, dest, force=force, progress=progress):
+        say(f"wrote {path}", err=True)
+
+
+def _doubts(done: Mended) -> Iterator[str]:
+    package = done.draft.package
+    if package is not None and any(repair.rule == DIGESTS for repair in done.repairs):
+        yield f"{package.path}: {DIFFERENT}"

@@ -1,0 +1,48 @@
+"""What is right by a package's being written anew: its archive's form, and its manifest.
+
+Spec: DSP0243 clauses 5.1 and 5.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ovf.judging.profile import Target
+from ovf.judging.rule import all_rules
+from ovf.manifest import differences, readable_manifest, unequal
+from ovf.package import Package
+from rehost.judgement import Repair
+from rehost.progress import SILENT, Progress
+from rehost.report import Finding
+
+FORM = frozenset(
+    (
+        *("PKG-002", "PKG-003", "PKG-004", "PKG-011", "PKG-012", "PKG-013", "PKG-014", "PKG-015"),
+        *("PKG-018", "PKG-020", "PKG-021"),
+        *("MAN-001", "MAN-002", "MAN-004", "MAN-005", "MAN-006", "MAN-007", "MAN-008", "MAN-009"),
+        *("MAN-010", "MAN-011", "MAN-012", "MAN-013"),
+        *("VMW-030", "VMW-031", "VMW-032", "V2V-009"),
+    )
+)
+"""The rules and checks that no package breaks which was just written."""
+DIGESTS = "MAN-004"
+
+
+def rewritten(
+    package: Package, targets: tuple[Target, ...] = (), progress: Progress = SILENT
+) -> Iterator[Repair]:
+    """Yield what writing a package anew mends; its files are digested for it."""
+    manifest = package.once(readable_manifest)
+    package.keep(unequal, tuple(differences(package, manifest, progress=progress)))
+    for finding in _found(package, targets):
+        yield Repair(finding.rule, str(finding.location), f"written anew ({finding.message})")
+
+
+def _found(package: Package, targets: tuple[Target, ...]) -> Iterator[Finding]:
+    for rule in all_rules():
+        if rule.id in FORM:
+            yield from rule.findings(package)
+    for target in targets:
+        for check in target.profile.checks:
+            if check.id in FORM:
+                yield from check.findings(package, target)

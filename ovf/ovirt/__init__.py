@@ -1,0 +1,1 @@
+"""oVirt's dialect in the names of OVF 1.x."""

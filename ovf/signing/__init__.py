@@ -1,0 +1,1 @@
+"""Signing packages, and verifying what others signed: manifest, certificate, chain of trust."""

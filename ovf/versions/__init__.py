@@ -1,0 +1,1 @@
+"""A descriptor in another version of OVF, and what is lost on the way."""

@@ -1,0 +1,1 @@
+"""Packages written: a descriptor and its files, into an archive or into a folder."""

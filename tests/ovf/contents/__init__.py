@@ -1,0 +1,1 @@
+"""Tests of looking into a package's files."""

@@ -1,0 +1,1 @@
+"""Tests of properties and environment documents."""

@@ -1,0 +1,1 @@
+"""Tests of rules, profiles and how they are asked."""

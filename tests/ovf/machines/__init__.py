@@ -1,0 +1,1 @@
+"""Tests of reading machines from virtual hardware."""

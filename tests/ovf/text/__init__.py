@@ -1,0 +1,1 @@
+"""Tests of changing a descriptor in its own text."""
