@@ -4,7 +4,8 @@ Spec: DSP0243 clause 5.1. A line is ``SHA256(disk.vmdk)= <hexadecimal digest>``.
 the files as they are stored: chunks one by one, compressed files compressed.
 
 Spellings that leave no doubt are read and become findings; a line that leaves doubt is an error,
-for a digest that is skipped silently protects nobody.
+for a digest that is skipped silently protects nobody. Who only judges is told of every such line,
+and of what the others say.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Self
 
 from ovf.contents.passing import Passing
 from ovf.envelope import Reference
-from ovf.package import Package, is_remote
+from ovf.package import Package, is_remote, leads_out, outside
 from rehost.errors import DamagedInputError, TransferError
 from rehost.files import File, read_all
 from rehost.progress import SILENT, Progress
@@ -28,7 +29,9 @@ from rehost.tracked import summary
 
 LARGEST = 4 << 20
 MOST_ENTRIES = 20_000
+"""Lines, too: nobody reads more findings."""
 LONGEST_LINE = 5000
+MOST_UNREAD = 64 << 10
 STEP = 4 << 20
 ALGORITHMS = {"SHA1": 40, "SHA256": 64, "SHA384": 96, "SHA512": 128}
 LINE = re.compile(r"(?P<algorithm>[A-Za-z0-9-]+)(?P<gap>\s*)\((?P<name>.+)\)\s*=\s*(?P<digest>\S+)")
@@ -47,14 +50,21 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The entries of a manifest, and what is odd about the way they are written."""
+    """The entries of a manifest, and what is odd about the way they are written.
+
+    ``unread`` is the text of the lines that a tolerant reading passed over.
+    """
 
     entries: tuple[Entry, ...]
     findings: tuple[Finding, ...]
+    unread: str = ""
 
 
-def parse_manifest(content: bytes, where: str) -> Manifest:
-    """Read a manifest; a line that cannot be understood is an error with its number."""
+def parse_manifest(content: bytes, where: str, *, tolerant: bool = False) -> Manifest:
+    """Read a manifest; a line that cannot be understood is an error with its number.
+
+    In a ``tolerant`` reading it is a finding, and the other lines are read.
+    """
     findings = []
     if content.startswith(b"\xef\xbb\xbf"):
         findings.append(_odd("MAN-010", "begins with a byte order mark", Location(where, 1)))
@@ -62,16 +72,26 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
     if b"\r" in content:
         findings.append(_odd("MAN-010", "lines end in CR LF, not LF", Location(where, 1)))
     entries: list[Entry] = []
-    for number, line in enumerate(content.replace(b"\r", b"").split(b"\n"), 1):
+    unread: list[bytes] = []
+    lines = content.replace(b"\r", b"").split(b"\n")
+    for number, line in enumerate(lines, 1):
         at = Location(where, number)
+        if number > MOST_ENTRIES and (line or number < len(lines)):
+            raise DamagedInputError(f"has more than {MOST_ENTRIES} lines", where=str(at))
         if line.strip():
-            entries.append(_entry(line, at))
-            findings += _oddities(line.decode(), at)
-        elif number <= content.count(b"\n"):
+            try:
+                entries.append(_entry(line, at))
+            except DamagedInputError as error:
+                if not tolerant:
+                    raise
+                findings.append(Finding("MAN-001", Severity.ERROR, error.what, at))
+                unread.append(line)
+            else:
+                findings += _oddities(line.decode(), at)
+        elif number < len(lines):
             findings.append(_odd("MAN-010", "line is blank", at))
-        if len(entries) > MOST_ENTRIES:
-            raise DamagedInputError(f"has more than {MOST_ENTRIES} entries", where=str(at))
-    return Manifest(tuple(entries), tuple(findings))
+    passed = b"\n".join(unread)[:MOST_UNREAD].decode(errors="replace")
+    return Manifest(tuple(entries), tuple(findings), passed)
 
 
 def _entry(line: bytes, at: Location) -> Entry:
@@ -120,18 +140,24 @@ def _without(package: Package) -> Finding:
     return Finding("MAN-000", Severity.INFO, message, Location(str(package.path)))
 
 
-def read_manifest(package: Package) -> Manifest | None:
+def read_manifest(package: Package, *, tolerant: bool = False) -> Manifest | None:
     """Return a package's manifest, or None where it has none."""
     name = package.manifest_name
     if name is None:
         return None
-    return parse_manifest(read_all(package.member(name), LARGEST), package.where(name))
+    content = read_all(package.member(name), LARGEST)
+    return parse_manifest(content, package.where(name), tolerant=tolerant)
+
+
+def judged_manifest(package: Package) -> Manifest | None:
+    """Return a package's manifest as far as its lines can be read."""
+    return read_manifest(package, tolerant=True)
 
 
 def readable_manifest(package: Package) -> Manifest | None:
-    """Return a package's manifest, or None where it has none that can be read."""
+    """Return a package's manifest as far as it can be read, or None where it has none."""
     try:
-        return package.once(read_manifest)
+        return package.once(judged_manifest)
     except DamagedInputError:
         return None
 
@@ -142,8 +168,8 @@ def coverage(package: Package, manifest: Manifest) -> list[Finding]:
     own = {name for name in (package.manifest_name, package.certificate_name) if name}
     return [
         *_absent(package, manifest, own),
-        *_unlisted_references(package, set(listed)),
-        *_unlisted_others(package, set(listed), own),
+        *_unlisted_references(package, manifest, set(listed)),
+        *_unlisted_others(package, manifest, set(listed), own),
         *_repeated(manifest),
     ]
 
@@ -153,24 +179,29 @@ def _absent(package: Package, manifest: Manifest, own: set[str]) -> Iterator[Fin
         if _plain_name(entry.name) in own:
             message = f"manifest lists {entry.name!r}, which it should not"
             yield _odd("MAN-012", message, entry.at)
-        elif package.find(entry.name, by=str(entry.at)) is None:
+        elif file_of(package, entry) is None:
             message = f"manifest lists a file that is not in the package ({entry.name!r})"
             yield Finding("MAN-013", Severity.ERROR, message, entry.at)
 
 
-def _unlisted_references(package: Package, listed: set[str]) -> Iterator[Finding]:
+def _unlisted_references(
+    package: Package, manifest: Manifest, listed: set[str]
+) -> Iterator[Finding]:
     for reference in package.files:
         for name in _stored(package, reference):
-            if _plain_name(name) not in listed:
+            if _plain_name(name) not in listed and name not in manifest.unread:
                 message = f"referenced file is not in the manifest ({name!r})"
                 yield Finding("MAN-005", Severity.ERROR, message, reference.at)
 
 
-def _unlisted_others(package: Package, listed: set[str], own: set[str]) -> Iterator[Finding]:
+def _unlisted_others(
+    package: Package, manifest: Manifest, listed: set[str], own: set[str]
+) -> Iterator[Finding]:
     descriptor = package.descriptor.name
-    manifest = package.manifest_name
-    at = Location(package.written.label if manifest is None else package.where(manifest))
-    if _plain_name(descriptor.rpartition("/")[2]) not in listed:
+    itself = package.manifest_name
+    at = Location(package.written.label if itself is None else package.where(itself))
+    own_name = _plain_name(descriptor.rpartition("/")[2])
+    if own_name not in listed and own_name not in manifest.unread:
         yield _odd("MAN-006", f"descriptor is not in the manifest ({descriptor!r})", at)
     if package.archive is None:
         return
@@ -179,16 +210,22 @@ def _unlisted_others(package: Package, listed: set[str], own: set[str]) -> Itera
     }
     known = {package.beside(name) for name in listed | referenced | own}
     for name in package.names():
-        if name not in {descriptor, *known}:
+        if name not in {descriptor, *known} and name not in manifest.unread:
             yield _odd("MAN-006", f"file is not in the manifest ({name!r})", at)
 
 
 def _stored(package: Package, reference: Reference) -> tuple[str, ...]:
     """Return the files behind a reference; whoever opens one that is missing will say so."""
     try:
-        return () if is_remote(reference) else package.stored_names(reference)
+        elsewhere = is_remote(reference) or leads_out(reference)
+        return () if elsewhere else package.stored_names(reference)
     except DamagedInputError:
         return ()
+
+
+def file_of(package: Package, entry: Entry) -> File | None:
+    """Open the file an entry is of; one outside the package is not looked for."""
+    return None if outside(entry.name) else package.find(entry.name, by=str(entry.at))
 
 
 def _repeated(manifest: Manifest) -> Iterator[Finding]:
@@ -289,10 +326,10 @@ def differences(
     for entry in manifest.entries if manifest else ():
         by_name.setdefault(entry.name, []).append(entry)
     if progress is not SILENT:
-        files = (package.find(name, by=str(each[0].at)) for name, each in by_name.items())
+        files = (file_of(package, each[0]) for each in by_name.values())
         progress.start("checking digests", sum(file.size for file in files if file))
     for name, entries in by_name.items():
-        file = package.find(name, by=str(entries[0].at))
+        file = file_of(package, entries[0])
         if file is None:
             continue
         found = _digests(file, {entry.algorithm for entry in entries}, stop, progress)

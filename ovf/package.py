@@ -369,10 +369,14 @@ def is_remote(reference: Reference) -> bool:
 
 def leads_out(reference: Reference) -> bool:
     """Say whether the file is neither below the descriptor's folder nor to be fetched."""
-    name = name_of(reference).replace("\\", "/")
-    first, *_ = parts = name.split("/")
-    rooted = name.startswith("/") or ":" in first
-    return not is_remote(reference) and (rooted or ".." in parts)
+    return not is_remote(reference) and outside(name_of(reference))
+
+
+def outside(name: str) -> bool:
+    """Say whether a name leads out of the descriptor's folder, on this system or another."""
+    parts = name.replace("\\", "/").split("/")
+    rooted = len(parts) > 1 and not parts[0]
+    return rooted or ":" in parts[0] or ".." in parts
 
 
 def _relative(reference: Reference) -> str:

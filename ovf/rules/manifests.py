@@ -9,7 +9,8 @@ from ovf.manifest import (
     ALGORITHMS,
     Entry,
     coverage,
-    read_manifest,
+    file_of,
+    judged_manifest,
     readable_manifest,
     unequal,
 )
@@ -47,9 +48,10 @@ def lines_can_be_read(package: Package) -> Found:
     Fix: write the manifest again.
     """
     try:
-        package.once(read_manifest)
+        package.once(judged_manifest)
     except DamagedInputError as error:
         yield Location.named(error.where), error.what
+    yield from _written(package, "MAN-001")
 
 
 @rule(
@@ -249,5 +251,5 @@ def listed_files_are_referenced(package: Package) -> Found:
     known = set(package.expected_members())
     for entry in manifest.entries if manifest else ():
         name = package.member_name(entry.name)
-        if name not in known and package.find(entry.name, by=str(entry.at)) is not None:
+        if name not in known and file_of(package, entry) is not None:
             yield entry.at, f"manifest lists a file that nothing refers to ({entry.name!r})"

@@ -274,7 +274,7 @@ BESIDE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a manifest of many names": (
         "web.mf",
         lambda: b"".join(b"SHA1(%d)= %040d\n" % (n, n) for n in range(20_001)),
-        "MAN-001 web.mf:20001: has more than 20000 entries",
+        "MAN-001 web.mf:20001: has more than 20000 lines",
     ),
     "a certificate of one line of 100 MB": (
         "web.cert",

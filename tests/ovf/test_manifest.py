@@ -84,6 +84,27 @@ def test_a_line_that_leaves_doubt_is_an_error_with_its_number(line: str) -> None
     assert (str(error), error.hint, error.exit_code) == (f"x.ova!web.mf:2: {what}", hint, 3)
 
 
+def test_a_tolerant_reading_tells_of_every_line_and_reads_the_others() -> None:
+    text = f"# ours\nSHA1(b)= {HEX['SHA1']}\n{B2}  a\nSHA256(c)= b2b2\n"
+    found = parse_manifest(text.encode(), "x.mf", tolerant=True)
+    assert [entry.name for entry in found.entries] == ["b"]
+    assert told(found.findings) == [
+        "MAN-001 x.mf:1: manifest line cannot be read ('# ours')",
+        f"MAN-001 x.mf:3: manifest line cannot be read ('{B2} a')",
+        "MAN-001 x.mf:4: SHA256 digest is of the wrong length (has 4 digits, should have 64)",
+    ]
+    assert found.unread == f"# ours\n{B2}  a\nSHA256(c)= b2b2"
+
+
+@pytest.mark.parametrize("tolerant", [False, True])
+def test_a_manifest_of_too_many_lines_is_refused_however_they_read(tolerant: bool) -> None:
+    for line in (b"\n", f"SHA1(b)= {HEX['SHA1']}\n".encode()):
+        assert parse_manifest(line * 20_000, "x.mf", tolerant=tolerant).findings is not None
+        with pytest.raises(DamagedInputError) as caught:
+            parse_manifest(line * 20_001, "x.mf", tolerant=tolerant)
+        assert str(caught.value) == "x.mf:20001: has more than 20000 lines"
+
+
 def archive(folder: Path, members: dict[str, bytes]) -> Package:
     return Package.open(pack(folder / "x.ova", members))
 
@@ -249,6 +270,41 @@ def test_what_macos_adds_to_an_archive_is_no_part_of_the_package(tmp_path: Path)
     assert verify(package) == []
     assert package.names() == tuple(files)
     assert [found.rule for found in validate(package)] == ["MAN-003", "REF-007"]
+
+
+def judged(package: Package) -> list[str]:
+    return told([found for found in validate(package) if found.severity is not Severity.INFO])
+
+
+def test_one_unreadable_line_hides_no_other_damage(tmp_path: Path) -> None:
+    files = {"web.ovf": with_disk().encode(), "disk.vmdk": stream(65536)}
+    wrong = hashlib.sha256(b"").hexdigest()
+    is_now = hashlib.sha256(files["disk.vmdk"]).hexdigest()
+    listing = f"# ours\n{wrong}  web.ovf\nSHA256(disk.vmdk)= {wrong}\n".encode()
+    package = beside(tmp_path, files["web.ovf"].decode(), {**files, "web.mf": listing})
+    assert judged(package) == [
+        f"MAN-004 {tmp_path}/disk.vmdk: SHA256 digest differs from the manifest"
+        f" (is {is_now}, should be {wrong})",
+        f"MAN-001 {tmp_path}/web.mf:1: manifest line cannot be read ('# ours')",
+        f"MAN-001 {tmp_path}/web.mf:2: manifest line cannot be read ('{wrong} web.ovf')",
+    ]
+
+
+def test_names_outside_the_package_are_findings_and_no_end_of_judging(tmp_path: Path) -> None:
+    text = with_disk("../disk.vmdk")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    listing = f"SHA256(/build/web.ovf)= {digest}\nSHA256(../disk.vmdk)= {B2}\n".encode()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "disk.vmdk").write_bytes(stream(65536))
+    package = beside(tmp_path / "in", text, {"web.mf": listing})
+    at = tmp_path / "in"
+    assert judged(package) == [
+        f"MAN-006 {at}/web.mf: descriptor is not in the manifest ('web.ovf')",
+        f"MAN-013 {at}/web.mf:1: manifest lists a file that is not in the package"
+        " ('/build/web.ovf')",
+        f"MAN-013 {at}/web.mf:2: manifest lists a file that is not in the package ('../disk.vmdk')",
+        f"PKG-024 {at}/web.ovf:3: ovf:href leads out of the package ('../disk.vmdk')",
+    ]
 
 
 def test_cancelling_ends_the_thread_in_the_middle_of_a_file(tmp_path: Path) -> None:
