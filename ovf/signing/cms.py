@@ -123,7 +123,7 @@ def _named(identifier: Any, known: tuple[x509.Certificate, ...]) -> x509.Certifi
     for certificate in known:
         if identifier.name == "issuer_and_serial_number":
             same_issuer = certificate.issuer.public_bytes() == chosen["issuer"].dump()
-            if same_issuer and certificate.serial_number == chosen["serial_number"].native:
+            if same_issuer and keys.number_of(certificate) == chosen["serial_number"].native:
                 return certificate
         elif _key_identifier(certificate) == chosen.native:
             return certificate

@@ -119,6 +119,12 @@ def parsed(encoded: bytes) -> x509.Certificate:
     return certificate
 
 
+def number_of(certificate: x509.Certificate) -> int:
+    """Return a certificate's serial number; some that were made by hand have zero, or less."""
+    with warnings.catch_warnings(action="ignore"):
+        return certificate.serial_number
+
+
 def _unarmoured(encoded: bytes) -> bytes:
     """Return what PEM holds; what is no PEM stays."""
     lines = encoded.split(b"\n")

@@ -149,7 +149,7 @@ def _told(certificate: x509.Certificate) -> Certificate:
     return Certificate(
         keys.subject_of(certificate),
         keys.issuer_of(certificate),
-        f"{certificate.serial_number:x}",
+        f"{keys.number_of(certificate):x}",
         chain.moment(certificate.not_valid_before_utc),
         chain.moment(certificate.not_valid_after_utc),
         key,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,14 +23,16 @@ class TooSlowError(BaseException):
 def bounded() -> Iterator[None]:
     """Let a block fail with TooSlowError or MemoryError where it costs more than it may.
 
-    Seconds are the processor's, so that a busy computer makes no input slow.
+    Seconds are the processor's, so that a busy computer makes no input slow. A warning fails, too:
+    whoever runs the command would see it, with a line of our code.
     """
     before = signal.signal(signal.SIGPROF, _expire)
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_used() + MEMORY, hard))
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
-        yield
+        with warnings.catch_warnings(action="error"):
+            yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

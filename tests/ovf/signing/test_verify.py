@@ -30,6 +30,7 @@ from tests.ovf.signing.signers import (
     pem_block,
     signer,
 )
+from tests.support.packages import rehost
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "ovf-verify.schema.json"
 DISK = bytes(range(256)) * 256
@@ -351,6 +352,16 @@ def test_openssl_is_of_the_same_opinion(
     )
     in_force = who.certificate.not_valid_after_utc > NOW
     assert (found.is_trusted and in_force) is openssl_accepts(tmp_path, who, others, root)
+
+
+def test_a_certificate_of_the_number_zero_is_told_without_a_warning(tmp_path: Path) -> None:
+    key = key_file(tmp_path, SELF)
+    made = openssl("req", "-x509", "-key", key, "-subj", "/CN=Zero", "-set_serial", "0")
+    zero = Signer(SELF.key, x509.load_pem_x509_certificate(made))
+    source = signed_by(tmp_path, cert(MANIFEST, zero, more=cms_block(tmp_path, MANIFEST, zero)))
+    done = rehost("ovf", "verify", source, "--json", *trust(tmp_path, zero))
+    assert done.err == ""
+    assert json.loads(done.out)["attestation"]["chain"][0]["serial"] == "0"
 
 
 def test_what_the_library_refuses_is_told_in_its_words(tmp_path: Path) -> None:
