@@ -108,9 +108,12 @@ def empty_compression_left_out(draft: Draft) -> Done:
 
 @fix("REF-014")
 def unused_files_left_out(draft: Draft) -> Done:
-    """Leave out what nothing refers to, the file too; the source of the mending keeps it."""
+    """Leave out what nothing refers to, the file too; the source of the mending keeps it.
+
+    What holds elements stays: somebody may have put there what belongs elsewhere.
+    """
     for element, reference in listed(draft):
-        if reference.id and next(users_of(draft, reference.id), None) is None:
+        if not len(element) and reference.id and next(users_of(draft, reference.id), None) is None:
             if _is_stored(draft, reference):
                 take_out(draft, element, reference)
             else:

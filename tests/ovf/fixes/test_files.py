@@ -55,6 +55,17 @@ def fixed(source: Path, *targets: str) -> Path:
     return dest.parent
 
 
+def test_a_file_that_nothing_refers_to_stays_with_what_is_in_it(tmp_path: Path) -> None:
+    extra = '<File ovf:href="x" ovf:id="x"{}</References>'
+    for end, mended in (
+        ("/>", ["File 'x' is left out, for nothing refers to it [REF-014]"]),
+        ("><Item/></File>", []),
+    ):
+        path = tmp_path / "web.ovf"
+        path.write_text(with_disk().replace("</References>", extra.format(end)))
+        assert [line for line in said(path) if "REF-014" in line] == mended
+
+
 def test_a_stream_is_cut_off_at_its_marker(tmp_path: Path, stream: bytes) -> None:
     """Nothing is recompressed: what is left are the very bytes up to the marker."""
     (tmp_path / "disk.vmdk").write_bytes(stream)
