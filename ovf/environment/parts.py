@@ -50,9 +50,9 @@ def guest(package: Package) -> etree._Element | None:
 
 
 def siblings(envelope: Envelope, system: etree._Element) -> dict[str, etree._Element]:
-    """Return the systems and collections beside one, by their ids."""
+    """Return the systems and collections beside one in its collection, by their ids."""
     parent = system.getparent()
-    if parent is None:
+    if parent is None or local_name(str(parent.tag)) != "VirtualSystemCollection":
         return {}
     beside = (each for each in envelope.children(parent, *CONTENT) if each is not system)
     return {envelope.attribute(each, "id") or "": each for each in beside}

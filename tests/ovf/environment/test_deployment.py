@@ -141,6 +141,20 @@ def test_a_system_sees_its_collection_s_properties_and_its_siblings() -> None:
     assert valid(made.document)
 
 
+def test_systems_outside_a_collection_are_no_siblings(tmp_path: Path) -> None:
+    two = "".join(
+        f'<VirtualSystem ovf:id="{name}"><Info>{name}</Info></VirtualSystem>' for name in "ab"
+    )
+    text = TWO_LEVELS[: TWO_LEVELS.index("<VirtualSystemCollection")] + two + "</Envelope>"
+    (tmp_path / "all.ovf").write_text(text)
+    (tmp_path / "ovf-env.xml").write_bytes(
+        environment_of(draft_of(text), "a", Deployment()).document
+    )
+    package = Package.open(tmp_path / "ovf-env.xml")
+    package.described = Package.open(tmp_path / "all.ovf")
+    assert validate(package, descriptor_only=True) == []
+
+
 @pytest.mark.parametrize("system", ["web", "db"])
 def test_the_rules_of_environments_find_nothing_wrong(tmp_path: Path, system: str) -> None:
     (tmp_path / "all.ovf").write_text(TWO_LEVELS)
