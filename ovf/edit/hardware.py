@@ -15,7 +15,7 @@ from ovf import units
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
-from ovf.edit.options import refuse_unknown
+from ovf.edit.options import refuse_several, refuse_unknown
 from ovf.envelope import VMW
 from ovf.outline import WrittenItem, whole
 from ovf.text.fragment import CIM
@@ -124,6 +124,7 @@ def _items(
         return _all(draft, system, kind)
     for configuration in configurations:
         refuse_unknown(draft, configuration)
+        refuse_several(draft, configuration)
         _part(draft, system, kind, configuration)
     chosen = [frozenset((each,)) for each in configurations]
     return [each for each in _all(draft, system, kind) if each.configurations in chosen]

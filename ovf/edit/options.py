@@ -18,6 +18,7 @@ def add_configuration(
     draft: Draft, identifier: str, label: str, description: str, *, default: bool = False
 ) -> None:
     """Add a configuration behind the others."""
+    refuse_several(draft, identifier)
     if identifier in _known(draft):
         raise UsageError(
             f"there is a configuration {identifier!r} already", where=draft.envelope.label
@@ -65,6 +66,16 @@ def _known(draft: Draft) -> dict[str, etree._Element]:
         for section in draft.envelope.sections("DeploymentOptionSection")
         for each in draft.envelope.children(section, "Configuration")
     }
+
+
+def refuse_several(draft: Draft, identifier: str) -> None:
+    """Refuse an id that items could not name, for what they name is a list."""
+    if len(identifier.split()) != 1:
+        raise UsageError(
+            f"no item can be for a configuration of the id {identifier!r}",
+            where=draft.envelope.label,
+            hint="Give it an id without spaces.",
+        )
 
 
 def refuse_unknown(draft: Draft, identifier: str) -> None:

@@ -81,7 +81,7 @@ def written(element: etree._Element, scope: Scope, layout: Layout, like: str | N
     """Return a new element as text; ``like`` is the prefix its neighbours of one namespace have.
 
     Prefixes are those of ``scope``; what is not bound there is declared in the element itself.
-    An element has text or children, never both.
+    Text between children is kept, and then nothing is put on lines of its own.
     """
     writer = _Tag(dict(scope))
     name = writer.element_name(str(element.tag), like)
@@ -96,10 +96,28 @@ def written(element: etree._Element, scope: Scope, layout: Layout, like: str | N
         deeper.line + written(child, writer.scope, deeper, own)
         for child in element.iterchildren(etree.Element)
     ]
+    if children and _is_mixed(element):
+        return f"{start}>{_mixed(element, writer.scope, own)}</{name}>"
     if children:
         return f"{start}>{''.join(children)}{layout.line}</{name}>"
     text = escaped_text(element.text or "")
     return f"{start}>{text}</{name}>" if text else f"{start}/>"
+
+
+def _is_mixed(element: etree._Element) -> bool:
+    """Say whether there is text between the children of an element that is more than layout."""
+    texts = (element.text, *(child.tail for child in element))
+    return any(text and text.strip() for text in texts)
+
+
+def _mixed(element: etree._Element, scope: Scope, prefix: str | None) -> str:
+    """Return what is in an element of text and children, comments left out."""
+    found = [escaped_text(element.text or "")]
+    for child in element:
+        if isinstance(child.tag, str):
+            found.append(written(child, scope, Layout("", ""), prefix))
+        found.append(escaped_text(child.tail or ""))
+    return "".join(found)
 
 
 class _Tag:

@@ -18,6 +18,11 @@ from tests.ovf.edit.appliances import WEB, after, draft_of
 GIB = 1 << 30
 
 
+def spaced(draft: Draft) -> Draft:
+    """Call the configuration that is called large something no item can name."""
+    return draft_of(draft.content.decode().replace('ovf:id="large"', 'ovf:id="very large"'))
+
+
 def test_processors_and_the_name_that_counts_them() -> None:
     assert after(lambda draft: hardware.set_processors(draft, None, 4)) == (
         "- <rasd:ElementName>1 virtual CPU(s)</rasd:ElementName>\n"
@@ -62,6 +67,14 @@ def test_memory_of_one_configuration_gets_an_item_of_its_own() -> None:
         "+ <rasd:VirtualQuantity>4096</rasd:VirtualQuantity>\n"
         "+ </ovf:Item>"
     )
+
+
+def test_a_copy_of_an_item_keeps_text_between_elements() -> None:
+    mixed = "<our:Note>one <!-- - --><our:B>two</our:B> three</our:Note>"
+    text = WEB.replace("<rasd:InstanceID>2<", f"{mixed}<rasd:InstanceID>2<")
+    draft = draft_of(text)
+    hardware.set_memory(draft, None, 4 * GIB, ["large"])
+    assert draft.content.decode().count("<our:Note>one <our:B>two</our:B> three</our:Note>") == 1
 
 
 def test_a_configuration_leaves_the_item_it_shared() -> None:
@@ -252,6 +265,11 @@ REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
         lambda draft: hardware.set_memory(draft, None, GIB, ["huge"]),
         "web.ovf: has no configuration 'huge'",
         "There are 'small', 'large'.",
+    ),
+    "a configuration of two words": (
+        lambda draft: hardware.set_memory(spaced(draft), None, GIB, ["very large"]),
+        "web.ovf: no item can be for a configuration of the id 'very large'",
+        "Give it an id without spaces.",
     ),
     "an unknown system": (
         lambda draft: hardware.set_memory(draft, "db", GIB),

@@ -264,6 +264,11 @@ REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
         "web.ovf: there is a configuration 'small' already",
         "",
     ),
+    "a configuration that no item can name": (
+        lambda draft: options.add_configuration(draft, "very large", "", ""),
+        "web.ovf: no item can be for a configuration of the id 'very large'",
+        "Give it an id without spaces.",
+    ),
     "no configuration": (
         lambda draft: options.set_default_configuration(draft, "huge"),
         "web.ovf: has no configuration 'huge'",
