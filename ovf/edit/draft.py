@@ -14,6 +14,7 @@ from lxml import etree
 from ovf.envelope import Envelope, Reference
 from ovf.package import Package, name_of
 from ovf.storage import Overlaid
+from ovf.text.fragment import fit
 from ovf.text.splice import Manuscript
 from ovf.writing.parcel import Parcel, parcel
 from ovf.writing.write import Contents, Member, held
@@ -106,10 +107,10 @@ class Draft:
     def new(self, local: str, text: str | None = None, **attributes: str | None) -> etree._Element:
         """Make an element of the standard with attributes of the standard; None is left out."""
         made = etree.Element(self.name(local))
-        made.text = text
+        made.text = None if text is None else fit(text)
         for attribute, value in attributes.items():
             if value is not None:
-                made.set(self.name(attribute), value)
+                made.set(self.name(attribute), fit(value))
         return made
 
     def set(self, element: etree._Element, local: str, value: str | None) -> None:

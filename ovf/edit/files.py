@@ -157,8 +157,12 @@ def free_id(used: set[str | None], stem: str) -> str:
 
 
 def _refuse_taken(draft: Draft, name: str) -> None:
-    if name.endswith(OWN) or "/" in name or name in {"", ".", ".."}:
-        raise UsageError(f"is no name for a file of a package ({name!r})")
+    odd = name.endswith(OWN) or "/" in name or not name.isprintable()
+    if odd or name in {"", ".", ".."}:
+        raise UsageError(
+            f"is no name for a file of a package ({name!r})",
+            hint="Name it otherwise: --name NAME, without a folder.",
+        )
     taken = {name_of(each) for each in draft.envelope.references}
     if name in taken:
         raise UsageError(

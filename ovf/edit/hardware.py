@@ -18,7 +18,7 @@ from ovf.edit.items import Hardware
 from ovf.edit.options import refuse_several, refuse_unknown
 from ovf.envelope import VMW
 from ovf.outline import WrittenItem, whole
-from ovf.text.fragment import CIM
+from ovf.text.fragment import CIM, fit
 from rehost.errors import InteropError, UsageError
 from rehost.tracked import local_name
 
@@ -92,7 +92,7 @@ def set_hardware_type(draft: Draft, system: str | None, kinds: Sequence[str]) ->
         made = draft.new("System")
         said = ("Virtual Hardware Family", "0", draft.identifier(draft.system(system)), text)
         for name, value in zip(SYSTEM, said, strict=True):
-            etree.SubElement(made, f"{{{space}}}{name}").text = value
+            etree.SubElement(made, f"{{{space}}}{name}").text = fit(value)
         draft.put(hardware.section, made, ("Info", "System"))
     else:
         _say_in_system(draft, element, space, text)
@@ -108,7 +108,7 @@ def _say_in_system(draft: Draft, element: etree._Element, space: str, text: str)
             draft.write(child, text)
             return
     made = etree.Element(f"{{{space}}}VirtualSystemType")
-    made.text = text
+    made.text = fit(text)
     earlier = [child for child in children if etree.QName(child).namespace == space]
     if earlier:
         draft.text.after(earlier[-1], made)

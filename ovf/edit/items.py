@@ -16,7 +16,7 @@ from lxml import etree
 from ovf.cim import ResourceType, resource_name
 from ovf.edit.draft import Draft
 from ovf.outline import WrittenItem, items_of, whole
-from ovf.text.fragment import CIM
+from ovf.text.fragment import CIM, fit
 from rehost.errors import DamagedInputError, UsageError
 from rehost.tracked import local_name
 
@@ -130,7 +130,7 @@ class Hardware:
         space = self._space(tag)
         for name, text in sorted(words.items()):
             if text is not None:
-                etree.SubElement(made, f"{{{space}}}{name}").text = text
+                etree.SubElement(made, f"{{{space}}}{name}").text = fit(text)
         alike = self.of_kind(kind)
         if alike:
             self.draft.text.after(alike[-1].element, made)
@@ -172,7 +172,7 @@ class Hardware:
     def _insert(self, item: WrittenItem, name: str, text: str) -> None:
         tag = local_name(str(item.element.tag))
         made = etree.Element(f"{{{self._space(tag)}}}{name}")
-        made.text = text
+        made.text = fit(text)
         earlier = [
             child
             for child in self.draft.text.children(item.element)

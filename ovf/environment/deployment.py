@@ -17,6 +17,7 @@ from ovf.envelope import PROPERTY_MACRO, Envelope
 from ovf.environment.parts import NAMESPACE
 from ovf.environment.properties import Product, Property, is_collection, products
 from ovf.environment.values import check_value
+from ovf.text.fragment import fit
 from rehost.errors import RefusedError, UsageError
 from rehost.tracked import summary
 
@@ -190,15 +191,15 @@ def _platform(root: etree._Element, platform: Platform) -> None:
         section = etree.SubElement(root, _name("PlatformSection"))
         for name, value in said.items():
             if value is not None:
-                etree.SubElement(section, _name(name)).text = value
+                etree.SubElement(section, _name(name)).text = fit(value)
 
 
 def _section(parent: etree._Element, values: Mapping[str, str]) -> None:
     section = etree.SubElement(parent, _name("PropertySection"))
     for key, value in values.items():
         entry = etree.SubElement(section, _name("Property"))
-        entry.set(_name("key"), key)
-        entry.set(_name("value"), value)
+        entry.set(_name("key"), fit(key))
+        entry.set(_name("value"), fit(value))
 
 
 def _name(local: str) -> str:

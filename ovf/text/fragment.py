@@ -52,12 +52,12 @@ class Layout:
 
 def escaped_text(text: str) -> str:
     """Return a text as it stands between tags."""
-    return _fit(text).translate(IN_TEXT)
+    return fit(text).translate(IN_TEXT)
 
 
 def escaped_value(value: str, quote: str) -> str:
     """Return an attribute's value as it stands between these quotes."""
-    return _fit(value).translate(IN_VALUE).replace(quote, QUOTES[quote])
+    return fit(value).translate(IN_VALUE).replace(quote, QUOTES[quote])
 
 
 def attribute_prefix(namespace: str, scope: Scope) -> str | None:
@@ -160,9 +160,11 @@ def _split(name: str) -> tuple[str, str]:
     return (namespace, local) if brace else ("", name)
 
 
-def _fit(text: str) -> str:
+def fit(text: str) -> str:
+    """Return a text that may come from anywhere, refusing what no XML document can hold."""
     if found := UNFIT.search(text):
         raise UsageError(
-            f"a text holds a character that XML cannot carry ({found[0]!r} in {summary(text)!r})"
+            f"a text holds a character that XML cannot carry ({found[0]!r} in {summary(text)!r})",
+            hint="Leave it out.",
         )
     return text

@@ -239,7 +239,12 @@ REFUSED: dict[str, tuple[Callable[[Draft, Path], object], str, str]] = {
     "a file called like a manifest": (
         lambda draft, folder: files.add_file(draft, folder / "disk.vmdk", name="web.mf"),
         "is no name for a file of a package ('web.mf')",
-        "",
+        "Name it otherwise: --name NAME, without a folder.",
+    ),
+    "a file whose name is no text": (
+        lambda draft, folder: files.add_file(draft, folder / "disk.vmdk", name="x\udcff"),
+        "is no name for a file of a package ('x\\udcff')",
+        "Name it otherwise: --name NAME, without a folder.",
     ),
     "a file of a known id": (
         lambda draft, folder: files.add_file(

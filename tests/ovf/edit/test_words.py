@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ovf.edit import options, products, sections
+from ovf.edit import hardware, networks, options, ports, products, sections
 from ovf.edit.draft import Draft
 from ovf.edit.products import PropertyWords
 from ovf.edit.transport import set_transport
@@ -283,6 +283,30 @@ def test_what_makes_no_sense_is_refused_in_these_words(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         change(draft_of(COLLECTION))
     assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+NO_XML: dict[str, Callable[[Draft, str], object]] = {
+    "an annotation": lambda draft, text: sections.set_annotation(draft, None, text),
+    "a name": lambda draft, text: sections.set_name(draft, None, text),
+    "a property": lambda draft, text: products.set_property(
+        draft, None, text, PropertyWords(), create=True
+    ),
+    "a configuration": lambda draft, text: options.add_configuration(draft, text, "", ""),
+    "a family": lambda draft, text: hardware.set_hardware_type(draft, None, [text]),
+    "a network": lambda draft, text: networks.add_nic(draft, None, text, model="E1000"),
+    "a port": lambda draft, text: ports.add_serial_port(draft, None, connection=text),
+}
+
+
+@pytest.mark.parametrize("character", ["\x01", "\udcff", "\uffff"])
+@pytest.mark.parametrize("name", NO_XML)
+def test_a_character_no_document_can_hold_is_refused(name: str, character: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        NO_XML[name](draft_of(WEB), f"a{character}b")
+    assert caught.value.hint == "Leave it out."
+    assert str(caught.value) == (
+        f"a text holds a character that XML cannot carry ({character!r} in {f'a{character}b'!r})"
+    )
 
 
 def test_a_dialect_is_not_edited() -> None:

@@ -189,6 +189,13 @@ REFUSED: dict[str, tuple[str, dict[str, str], str, str, int]] = {
         "It is a uint8: a whole number from 0 to 255.",
         2,
     ),
+    "no text of XML": (
+        TWO_LEVELS.replace('"${domain}"', '"" ovf:userConfigurable="true"'),
+        {"host": "a\x01b"},
+        "a text holds a character that XML cannot carry ('\\x01' in 'a\\x01b')",
+        "Leave it out.",
+        2,
+    ),
     "a macro of nothing": (
         TWO_LEVELS.replace("${domain}", "${realm}"),
         {},
