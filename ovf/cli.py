@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rehost.console.parameters import PAIR, Several
+from rehost.console.parameters import PAIR, PATH, Several
 from rehost.console.reporting import OutputOption
 from rehost.console.settings import refuse_unknown
 from rehost.discovery import declared_by, names
@@ -17,12 +17,11 @@ from rehost.selection import LEVELS
 
 COMMANDS = "ovf.commands"
 FORMS = form_names()
-FILE = click.Path(path_type=Path)
 SUPPRESS = "suppress"
 
 
 @click.command()
-@click.argument("sources", metavar="SOURCE...", type=FILE, nargs=-1, required=True)
+@click.argument("sources", metavar="SOURCE...", type=PATH, nargs=-1, required=True)
 @click.option(
     "--format",
     type=click.Choice(FORMS),
@@ -68,14 +67,14 @@ SUPPRESS = "suppress"
     show_default=True,
     help="The least severity that makes the exit code 1.",
 )
-@click.option("--baseline", type=FILE, help="Let the findings in this file not count.")
-@click.option("--write-baseline", type=FILE, help="Accept all there is now, in a baseline.")
+@click.option("--baseline", type=PATH, help="Let the findings in this file not count.")
+@click.option("--write-baseline", type=PATH, help="Accept all there is now, in a baseline.")
 @click.option(
-    "--package", type=FILE, help="The package that the sources, environment documents, are of."
+    "--package", type=PATH, help="The package that the sources, environment documents, are of."
 )
 @click.option(
     "--schemas",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Use the DMTF's schemas in this folder, not rehost's.",
 )
@@ -96,7 +95,7 @@ SUPPRESS = "suppress"
 )
 @click.option(
     "--fix",
-    type=FILE,
+    type=PATH,
     metavar="DEST",
     help="Mend what needs no guess, write the result here, and judge that.",
 )

@@ -31,7 +31,7 @@ from rehost.errors import (
     UnsupportedInputError,
     UsageError,
 )
-from rehost.files import GZIP_MAGIC, File, Inflated, Joined, LocalFile, read_all
+from rehost.files import GZIP_MAGIC, File, Inflated, Joined, LocalFile, is_folder, read_all
 
 ARCHIVE_SUFFIXES = (".ova", ".tar", ".box")
 MOST_CHUNKS = 10_000
@@ -83,7 +83,7 @@ class Package(Views):
         or with several descriptors it gives the members that are left and the first descriptor. It
         also opens an environment document on an ISO 9660 image.
         """
-        if path.is_dir():
+        if is_folder(path):
             path = _only_descriptor(path)
         file = LocalFile(path)
         start = file.pread(0, START)

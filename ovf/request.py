@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from rehost import __version__
 from rehost.acceptance import Baseline, baseline_text, suppressions
 from rehost.console.reporting import Reports
 from rehost.errors import InteropError, UsageError
+from rehost.files import is_folder
 from rehost.judgement import Acceptance, Judgement, Kind, Mending, State, Subject
-from rehost.outputs import staged
+from rehost.outputs import refuse_clashes, staged, writing
 from rehost.progress import Progress
 from rehost.selection import LEVELS, selection
 
 FOUND = 1
+PARTS = (".ovf", ".mf", ".cert")
 
 
 def run(
@@ -28,6 +30,9 @@ def run(
     """Judge all sources and report; the first that could not be judged raises in the end."""
     judge = _judge(options, suppress, progress)
     reports = Reports(options["format"], options["output"], force=options["force"])
+    written = [*reports.paths, *filter(None, [options["write_baseline"]])]
+    refuse_clashes(written, _read(sources))
+    refuse_clashes([*written, *filter(None, [options["fix"]])])
     with reports.ready() as places:
         judged = _judged(judge, sources, options, progress)
         errors = [error for _, error in judged if error is not None]
@@ -41,6 +46,16 @@ def run(
             judgement = _accepted(judgement, options["write_baseline"], force=options["force"])
         reports.give(judgement, places)
     return _ended(judgement, errors)
+
+
+def _read(sources: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield the files that a report must not take the place of: what sources surely consist of."""
+    for source in sources:
+        yield source
+        folder = source if is_folder(source) else source.parent
+        if source.suffix.lower() == ".ovf" or folder is source:
+            for suffix in PARTS:
+                yield from folder.glob(f"*{suffix}")
 
 
 def _judged(
@@ -107,7 +122,7 @@ def _accepted(judgement: Judgement, path: Path, *, force: bool) -> Judgement:
         for judged in subject.judged
         if judged.state is not State.SUPPRESSED
     ]
-    with staged(path, force=force) as new:
+    with staged(path, force=force) as new, writing(new):
         new.write_text(baseline_text(found), encoding="utf-8")
     accepted = Acceptance(Kind.BASELINE, str(path), "accepted by this run")
     subjects = (

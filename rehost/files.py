@@ -307,6 +307,14 @@ def parts_beneath(name: str, *, by: str) -> list[str]:
     return parts
 
 
+def is_folder(path: Path) -> bool:
+    """Say whether a folder is there; what cannot be looked up is none, and says why when opened."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def open_beneath(folder: Path, name: str, *, by: str) -> LocalFile:
     """Open ``name`` below ``folder`` for an untrusted document ``by`` which names it.
 

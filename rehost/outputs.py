@@ -12,14 +12,14 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rehost.errors import EnvironmentFailureError, RefusedError
+from rehost.errors import EnvironmentFailureError, RefusedError, UsageError
 
 STAGING = ".rehost-partial"
 LOCK = "lock"
@@ -156,6 +156,30 @@ def staged(path: Path, *, force: bool = False) -> Iterator[Path]:
     with Staging(path.parent, path.name, force=force) as staging:
         yield staging.path(path.name)
         staging.commit()
+
+
+def refuse_clashes(written: Sequence[Path], read: Iterable[Path] = ()) -> None:
+    """Refuse outputs that are one file, and such as would replace what is read to make them."""
+    for number, path in enumerate(written):
+        if any(_one_place(path, other) for other in written[:number]):
+            raise UsageError(
+                "is named for two outputs",
+                where=str(path),
+                hint="Give each a name of its own.",
+            )
+    for source in read:
+        for path in written:
+            if _one_place(path, source):
+                raise RefusedError(
+                    "would replace what is read", where=str(path), hint="Name another output."
+                )
+
+
+def _one_place(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one.resolve() == other.resolve()
 
 
 @contextmanager

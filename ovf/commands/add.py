@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from ovf.edit.result import PATH, edit, source_argument, system_option, with_output
-from rehost.console.parameters import PAIR, SIZE
+from ovf.edit.result import edit, source_argument, system_option, with_output
+from rehost.console.parameters import PAIR, PATH, SIZE
 
 BUSES = ("ide", "scsi", "sata", "nvme")
 bus_option = click.option("--bus", type=click.Choice(BUSES), help="What it hangs on.")

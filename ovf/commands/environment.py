@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from ovf.edit.result import PATH, force_option, source_argument, system_option, tell
+from ovf.edit.result import force_option, source_argument, system_option, tell
 from rehost.console.output import say
-from rehost.console.parameters import PAIR
+from rehost.console.parameters import PAIR, PATH
 
 
 @click.command()

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from ovf.edit.result import PATH, edit, source_argument, system_option, with_output
+from ovf.edit.result import edit, source_argument, system_option, with_output
+from rehost.console.parameters import PATH
 from rehost.errors import UsageError
 
 

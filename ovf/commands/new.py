@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ovf.edit.result import PATH, algorithm, deliver, digest_option, force_option, tell
-from rehost.console.parameters import SIZE
+from ovf.edit.result import algorithm, deliver, digest_option, force_option, tell
+from rehost.console.parameters import PATH, SIZE
 from rehost.errors import UsageError
 
 if TYPE_CHECKING:

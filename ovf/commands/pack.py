@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ovf.edit.result import ARCHIVE, DIGESTS, PATH, force_option, source_argument, transfer
+from ovf.edit.result import ARCHIVE, DIGESTS, force_option, source_argument, transfer
+from rehost.console.parameters import PATH
 from rehost.errors import UsageError
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from ovf.edit.result import DIGESTS, PATH, force_option, source_argument
+from ovf.edit.result import DIGESTS, force_option, source_argument
 from rehost.console.output import emit_json, say
+from rehost.console.parameters import PATH
 from rehost.progress import SILENT
 
 DIGEST_OF = {"1": "sha1", "2": "sha256"}

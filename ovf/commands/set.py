@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ovf.edit.result import PATH, edit, source_argument, system_option, with_output
-from rehost.console.parameters import PAIR, SIZE
+from ovf.edit.result import edit, source_argument, system_option, with_output
+from rehost.console.parameters import PAIR, PATH, SIZE
 
 LIST = "; more than once, for one after the other"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rehost.console.output import emit_json, say
+from rehost.console.parameters import PATH
 from rehost.errors import UsageError
 from rehost.progress import SILENT
 
@@ -16,19 +17,18 @@ if TYPE_CHECKING:
 
 DIGESTS = ("sha1", "sha256", "sha384", "sha512")
 LONGEST_PASSPHRASE = 4096
-PLACE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("source", type=PLACE)
-@click.argument("dest", type=PLACE, required=False)
-@click.option("--key", type=PLACE, metavar="FILE", help="The signer's key, RSA or ECDSA.")
-@click.option("--certificate", type=PLACE, metavar="FILE", help="The certificate of that key.")
-@click.option("--chain", type=PLACE, metavar="FILE", help="Intermediate certificates to add.")
-@click.option("--pkcs12", type=PLACE, metavar="FILE", help="Key, certificate and chain in one.")
+@click.argument("source", type=PATH)
+@click.argument("dest", type=PATH, required=False)
+@click.option("--key", type=PATH, metavar="FILE", help="The signer's key, RSA or ECDSA.")
+@click.option("--certificate", type=PATH, metavar="FILE", help="The certificate of that key.")
+@click.option("--chain", type=PATH, metavar="FILE", help="Intermediate certificates to add.")
+@click.option("--pkcs12", type=PATH, metavar="FILE", help="Key, certificate and chain in one.")
 @click.option(
     "--passphrase-file",
-    type=PLACE,
+    type=PATH,
     metavar="FILE",
     help="Its first line decrypts the key or the PKCS #12 file.",
 )

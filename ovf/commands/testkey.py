@@ -7,15 +7,14 @@ from pathlib import Path
 import click
 
 from rehost.console.output import say
-
-PLACE = click.Path(path_type=Path)
+from rehost.console.parameters import PATH
 
 
 @click.command()
 @click.argument("name")
-@click.option("--key", type=PLACE, required=True, metavar="FILE", help="Where the key goes.")
+@click.option("--key", type=PATH, required=True, metavar="FILE", help="Where the key goes.")
 @click.option(
-    "--certificate", type=PLACE, required=True, metavar="FILE", help="Where its certificate goes."
+    "--certificate", type=PATH, required=True, metavar="FILE", help="Where its certificate goes."
 )
 @click.option(
     "--kind",

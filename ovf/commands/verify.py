@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 import click
 
 from rehost.console.output import emit_json, say
+from rehost.console.parameters import PATH
 from rehost.progress import SILENT
 
 if TYPE_CHECKING:
     from ovf.signing.verify import Attestation, Certificate
 
-PLACE = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("source", type=PLACE)
+@click.argument("source", type=PATH)
 @click.option(
     "--trust",
-    type=PLACE,
+    type=PATH,
     metavar="FILE|DIR",
     help="Certificates to trust, instead of those this computer trusts.",
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rehost.console.output import say
+from rehost.console.parameters import PATH
 from rehost.errors import UsageError
 from rehost.progress import SILENT, Progress
 from rehost.tar import fits_ustar
@@ -25,7 +26,6 @@ LARGE = "is too large for a USTAR header; its size is written as GNU tar writes 
 UNSEEN = "is left out, for no file was looked at"
 LEFT = "is no longer part of the package, but left where it is"
 DIGESTS = ("sha1", "sha256", "sha384", "sha512", "none")
-PATH = click.Path(path_type=Path)
 
 source_argument = click.argument("source", type=PATH)
 system_option = click.option(

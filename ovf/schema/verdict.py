@@ -24,6 +24,7 @@ from ovf.schema.judged_copy import copy_for_schema, take_out
 from ovf.schema.violation import Kind, Violation, beyond, too_large, violation
 from ovf.schema.vocabulary import OWN_SCHEMAS
 from rehost.errors import DamagedInputError, UsageError
+from rehost.files import is_folder
 
 MOST_PASSES = 10
 MOST_SCHEMAS = 1000
@@ -172,8 +173,10 @@ def _compile_own(name: str) -> etree.XMLSchema:
 
 def _published(folder: Path, major: str) -> Path:
     """Return the newest of the DMTF's schemas for a major version below a folder."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder", hint="Name the folder of the DMTF's schemas.")
+    if not is_folder(folder):
+        raise UsageError(
+            "is no folder", where=str(folder), hint="Name the folder of the DMTF's schemas."
+        )
     found = [
         (tuple(map(int, match["version"].split("."))), path)
         for path in sorted(folder.rglob("*.xsd"))[:MOST_SCHEMAS]
@@ -181,7 +184,8 @@ def _published(folder: Path, major: str) -> Path:
     ]
     if not found:
         raise UsageError(
-            f"{folder} holds no schema of OVF {major}.x",
+            f"holds no schema of OVF {major}.x",
+            where=str(folder),
             hint=f"It is called dsp8023_{major}.x.y.xsd; the DMTF publishes it.",
         )
     return max(found, key=lambda pair: pair[0])[1]

@@ -25,6 +25,7 @@ from ovf.signing.keys import (
     subject_of,
 )
 from rehost.errors import EnvironmentFailureError
+from rehost.files import is_folder
 
 LONGEST_CHAIN = 10
 
@@ -47,13 +48,13 @@ def trusted_certificates(place: Path | None) -> list[x509.Certificate]:
 
     Of a folder, and of the computer's own, what is no certificate is passed over.
     """
-    if place is not None and not place.is_dir():
+    if place is not None and not is_folder(place):
         return load_certificates(place)
     own = ssl.get_default_verify_paths()
     where = place or Path(own.cafile or own.capath or own.openssl_capath)
     found = [
         certificate
-        for path in (_files_in(where) if where.is_dir() else [where])
+        for path in (_files_in(where) if is_folder(where) else [where])
         for certificate in certificates_in(path)
         if certificate is not None
     ]

@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from rehost.errors import DamagedInputError, UnsupportedInputError, UsageError
 from rehost.files import LocalFile, read_all
-from rehost.outputs import staged, writing
+from rehost.outputs import refuse_clashes, staged, writing
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -43,6 +43,8 @@ HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "SHA384": hashes.SHA384,
     "SHA512": hashes.SHA512,
 }
+LONGEST_COMMON_NAME = 64
+"""RFC 5280, appendix A.1, ub-common-name."""
 RSA_BITS = 3072
 LEAST_RSA = 2048
 LEAST_ECDSA = 224
@@ -172,6 +174,11 @@ def _matched(
 
 def make_signer(name: str, *, kind: str, days: int, now: datetime) -> Signer:
     """Make a key and a certificate that is signed by itself, for tests."""
+    if not 0 < len(name) <= LONGEST_COMMON_NAME or not name.isprintable():
+        raise UsageError(
+            f"is no name for a certificate ({name!r})",
+            hint=f"It has 1 to {LONGEST_COMMON_NAME} characters.",
+        )
     key: PrivateKey
     if kind == "rsa":
         key = rsa.generate_private_key(65537, RSA_BITS)
@@ -204,6 +211,7 @@ def make_signer(name: str, *, kind: str, days: int, now: datetime) -> Signer:
 
 def write_signer(signer: Signer, key: Path, certificate: Path, *, force: bool = False) -> None:
     """Write a key, not encrypted but for its owner alone (PKCS #8, PEM), and its certificate."""
+    refuse_clashes([key, certificate])
     content = signer.key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

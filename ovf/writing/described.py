@@ -15,7 +15,7 @@ import msgspec
 from ovf.package import Package
 from ovf.writing.write import Member
 from rehost.errors import DamagedInputError, UsageError
-from rehost.files import LocalFile, open_beneath, read_all
+from rehost.files import LocalFile, is_folder, open_beneath, read_all
 from rehost.machine import Machine
 from rehost.tracked import summary
 
@@ -49,7 +49,7 @@ class Described:
             return Member(short, partial(Package.open(self.path).file_named, name))
         if self.kind == "disk":
             return Member(short, partial(LocalFile, self.path))
-        folder = self.path if self.path.is_dir() else self.path.parent
+        folder = self.path if is_folder(self.path) else self.path.parent
         return Member(short, partial(open_beneath, folder, name, by=str(self.path)))
 
 

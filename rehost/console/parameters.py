@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -67,5 +68,7 @@ class Several(click.Option):
 
 
 REGEX = Regex()
+PATH = click.Path(path_type=Path, readable=False)
+"""A file or folder; whether it is there and may be read is told by who opens it."""
 PAIR = Pair()
 SIZE = Size()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rehost.outputs import staged
+from rehost.outputs import staged, writing
 
 if TYPE_CHECKING:
     from rehost.judgement import Judgement
@@ -36,14 +36,20 @@ class OutputOption(click.ParamType[tuple[str, Path]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Path]:
-        """Split it; what stands before an equals sign and is no form belongs to the name."""
+        """Split it; a word before an equals sign has to be a form, for it may be misspelled."""
         if isinstance(value, tuple):
             return value
         form, equals, file = str(value).partition("=")
         if not equals or form not in self._forms:
+            if equals and form.isalnum():
+                known = ", ".join(self._forms)
+                said = f"{form!r} is no form of report (there are {known}); a file is ./{value}"
+                self.fail(said, param, ctx)
             form, file = "", str(value)
         if not file:
             self.fail("names no file", param, ctx)
+        if file == "-":
+            self.fail("'-' is no file; --format says what is printed", param, ctx)
         return form, Path(file)
 
 
@@ -55,6 +61,11 @@ class Reports:
         self._printed = None if any(not own for own, _ in outputs) else form
         self._outputs = [Output(own or form, path) for own, path in outputs]
         self._force = force
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that are written."""
+        return [output.path for output in self._outputs]
 
     @contextmanager
     def ready(self) -> Iterator[list[tuple[str, Path]]]:
@@ -72,7 +83,8 @@ class Reports:
         for name, path in places:
             form = form_named(name)
             text = form.render(judgement)
-            path.write_text(click.unstyle(text) if form.styled else text, encoding="utf-8")
+            with writing(path):
+                path.write_text(click.unstyle(text) if form.styled else text, encoding="utf-8")
         if self._printed is not None:
             text = form_named(self._printed).render(judgement)
             click.echo(text, nl=False, color=False if "NO_COLOR" in os.environ else None)

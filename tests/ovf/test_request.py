@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
@@ -16,11 +17,17 @@ from click.testing import CliRunner, Result
 
 from ovf.cli import validate
 from ovf.judging.judge import MOST_ALIKE
-from rehost.errors import DamagedInputError, RefusedError, UsageError
+from rehost.errors import (
+    DamagedInputError,
+    EnvironmentFailureError,
+    RefusedError,
+    UsageError,
+)
 from tests.ovf.builders import MEMORY, PROCESSORS, SCSI, descriptor
 from tests.support.generated import ROOT, schemas
 
 START = "from rehost.console.main import main; main()"
+NAME_ANOTHER = "Name another output."
 DISK = '<Disk ovf:diskId="{}" ovf:capacity="x"/>'
 
 
@@ -119,7 +126,7 @@ def test_one_run_writes_several_forms() -> None:
 
 def test_a_file_alone_takes_what_would_be_printed() -> None:
     printed = run("b.ovf", "--format", "sarif").stdout
-    result = run("b.ovf", "--format", "sarif", "-o", "x.sarif", "-o", "a=b")
+    result = run("b.ovf", "--format", "sarif", "-o", "x.sarif", "-o", "./a=b")
     assert result.stdout == ""
     assert Path("x.sarif").read_text() == Path("a=b").read_text() == printed
 
@@ -134,6 +141,81 @@ def test_nothing_is_replaced_unasked() -> None:
     assert run("a.ovf", "-o", "json=x.json", "--force").exit_code == 1
     assert Path("x.json").read_text() != "mine"
     assert run("a.ovf", "-o", "json=").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (
+            "sarrif=x.json",
+            "Error: Invalid value for '-o' / '--output': 'sarrif' is no form of report (there are "
+            "github, gitlab, html, json, junit, sarif, text); a file is ./sarrif=x.json\n",
+        ),
+        (
+            "json=-",
+            "Error: Invalid value for '-o' / '--output': '-' is no file; --format says what is "
+            "printed\n",
+        ),
+    ],
+)
+def test_an_output_that_is_misspelled_is_wrong_usage(output: str, said: str) -> None:
+    result = run("a.ovf", "-o", output)
+    assert result.exit_code == 2
+    assert result.stderr.endswith(said)
+
+
+REPLACING = {
+    "a report": ("a.ovf", "-o", "sarif=./a.ovf"),
+    "a baseline": ("a.ovf", "--write-baseline", "a.ovf"),
+    "a report by another name": ("a.ovf", "-o", "hard.ovf"),
+    "a report in place of a manifest": ("a.ovf", "-o", "a.mf"),
+}
+
+
+@pytest.mark.parametrize("case", REPLACING)
+def test_no_report_takes_the_place_of_what_is_judged(case: str, here: Path) -> None:
+    (here / "hard.ovf").hardlink_to(here / "a.ovf")
+    (here / "a.mf").write_text("")
+    before = (here / "a.ovf").read_bytes()
+    *_, output = REPLACING[case]
+    error = run(*REPLACING[case], "--force").exception
+    assert isinstance(error, RefusedError)
+    where = output.removeprefix("sarif=./")
+    assert (str(error), error.hint) == (f"{where}: would replace what is read", NAME_ANOTHER)
+    assert ((here / "a.ovf").read_bytes(), (here / "a.mf").read_bytes()) == (before, b"")
+
+
+@pytest.mark.parametrize(
+    "outputs", [["-o", "x", "-o", "sarif=./x"], ["-o", "x", "--write-baseline", "x"]]
+)
+def test_no_file_takes_two_outputs(outputs: list[str]) -> None:
+    error = run("a.ovf", *outputs).exception
+    assert isinstance(error, UsageError)
+    assert (str(error), error.hint) == (
+        "x: is named for two outputs",
+        "Give each a name of its own.",
+    )
+
+
+def test_a_report_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    for option in (["-o", "x.json"], ["--write-baseline", "x.json"]):
+        error = run("a.ovf", *option).exception
+        assert isinstance(error, EnvironmentFailureError)
+        assert str(error) == "x.json: cannot be written (No space left on device)"
+
+
+def test_a_source_that_cannot_be_reached_is_told_and_the_others_judged() -> None:
+    long = "n" * 300 + ".ova"
+    result = run("a.ovf", long, "--package", "a.ovf", "--format", "json")
+    assert isinstance(result.exception, UsageError)
+    result = run(long, "a.ovf", "--format", "json")
+    assert isinstance(result.exception, EnvironmentFailureError)
+    assert str(result.exception) == f"{long}: cannot be opened (File name too long)"
+    assert rules_of(result) == ["DSK-002"]
 
 
 def test_a_baseline_accepts_what_there_was_and_nothing_new() -> None:

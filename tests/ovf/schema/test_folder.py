@@ -73,13 +73,13 @@ def test_a_folder_without_schemas_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
         judged(BAD, tmp_path)
     assert said(raised.value, tmp_path) == (
-        "FOLDER holds no schema of OVF 1.x",
+        "FOLDER: holds no schema of OVF 1.x",
         "It is called dsp8023_1.x.y.xsd; the DMTF publishes it.",
     )
     with pytest.raises(UsageError) as raised:
         judged(BAD, tmp_path / "none")
     assert said(raised.value, tmp_path) == (
-        "FOLDER/none is no folder",
+        "FOLDER/none: is no folder",
         "Name the folder of the DMTF's schemas.",
     )
 

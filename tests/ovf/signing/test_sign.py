@@ -468,6 +468,29 @@ def test_a_test_key_signs_and_is_its_owners_alone(tmp_path: Path, kind: str) -> 
     )
 
 
+@pytest.mark.parametrize("name", ["", "n" * 65, "a\udcff"])
+def test_a_name_no_certificate_can_have_is_told(tmp_path: Path, name: str) -> None:
+    asked = [name, "--key", str(tmp_path / "k"), "--certificate", str(tmp_path / "c")]
+    shown = CliRunner().invoke(new_key, asked)
+    assert isinstance(shown.exception, InteropError)
+    assert said(shown.exception, tmp_path) == (
+        f"is no name for a certificate ({name!r})",
+        "It has 1 to 64 characters.",
+        2,
+    )
+
+
+def test_key_and_certificate_are_two_files(tmp_path: Path) -> None:
+    asked = ["Test", "--key", str(tmp_path / "k"), "--certificate", str(tmp_path / "." / "k")]
+    shown = CliRunner().invoke(new_key, asked)
+    assert isinstance(shown.exception, InteropError)
+    assert said(shown.exception, tmp_path) == (
+        "k: is named for two outputs",
+        "Give each a name of its own.",
+        2,
+    )
+
+
 def test_checking_and_copying_say_how_far_they_are(tmp_path: Path) -> None:
     source = pack(tmp_path / "x.ova", SIGNED)
     own = ["--key", str(key_file(tmp_path, BY_ROOT))]
