@@ -25,7 +25,7 @@ import click
 from rehost import __version__
 from rehost.console.output import say
 from rehost.console.progress import MODES, progress_for
-from rehost.console.settings import defaults
+from rehost.console.settings import defaults, refuse_all_misfits, refuse_misfits
 from rehost.errors import EnvironmentFailureError, InteropError
 
 COMMANDS = "rehost.commands"
@@ -49,10 +49,12 @@ class Commands(click.Group):
         return sorted(_installed())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load one command."""
-        del ctx
+        """Load one command, refusing settings it cannot be given."""
         found = _installed().get(cmd_name)
         command: click.Command | None = found.load() if found else None
+        if command is not None:
+            settings = (ctx.default_map or {}).get(cmd_name, {})
+            refuse_all_misfits(command, settings, ctx, cmd_name)
         return command
 
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
@@ -119,8 +121,10 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
+        settings = defaults(_installed())
+        refuse_misfits(rehost, settings, "rehost")
         done: Any = rehost.main(
-            arguments, prog_name="rehost", standalone_mode=False, default_map=defaults(_installed())
+            arguments, prog_name="rehost", standalone_mode=False, default_map=settings
         )
     except InteropError as error:
         _complain(str(error), error.hint)

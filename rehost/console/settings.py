@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
+
 from rehost.errors import UsageError
 
 
@@ -23,7 +25,36 @@ def defaults(commands: Iterable[str] = (), folder: Path | None = None) -> dict[s
         settings = _table(_table(_read(path) or {}, "tool", path), "rehost", path)
     for command in commands:
         _table(settings, command, path)
-    return _with_underscores(settings)
+    try:
+        return {name.replace("-", "_"): _as_given(value, path) for name, value in settings.items()}
+    except RecursionError:
+        raise UsageError("is nested too deeply", where=str(path)) from None
+
+
+def refuse_all_misfits(
+    command: click.Command, settings: Mapping[str, Any], ctx: click.Context, name: str
+) -> None:
+    """Refuse misfits among the settings of a command and of those below that have any."""
+    refuse_misfits(command, settings, name)
+    if isinstance(command, click.Group):
+        for below, table in settings.items():
+            inner = command.get_command(ctx, below.replace("_", "-"))
+            if inner is not None and isinstance(table, dict):
+                refuse_all_misfits(inner, table, ctx, f"{name}.{below}")
+
+
+def refuse_misfits(command: click.Command, settings: Mapping[str, Any], name: str) -> None:
+    """Refuse settings of another shape than their option, of which click makes a traceback."""
+    for option in command.params:
+        said = (option.name or "").replace("_", "-")
+        found = settings.get(option.name or "")
+        many = isinstance(option, click.Option) and option.multiple
+        single = isinstance(option, click.Option) and (option.is_flag or option.count)
+        if isinstance(found, dict) or (isinstance(found, list) and not many):
+            what = "a list of values" if many else "one value"
+            raise UsageError(f"{said} takes {what} (found {found!r})", where=f"[{name}]")
+        if isinstance(found, bool) and not single:
+            raise UsageError(f"{said} is no switch (found {found!r})", where=f"[{name}]")
 
 
 def refuse_unknown(settings: Mapping[str, Any], known: Iterable[str], command: str) -> None:
@@ -45,14 +76,23 @@ def _read(path: Path) -> dict[str, Any] | None:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UsageError("is nested too deeply", where=str(path)) from None
+    except ValueError as error:  # of TOML, of UTF-8, and of numbers with thousands of digits
         raise UsageError(f"is no TOML ({error})", where=str(path)) from None
     except OSError as error:
         raise UsageError(f"cannot be read ({error.strerror})", where=str(path)) from None
 
 
-def _with_underscores(settings: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name.replace("-", "_"): _with_underscores(value) if isinstance(value, dict) else value
-        for name, value in settings.items()
-    }
+def _as_given(value: Any, path: Path) -> Any:
+    """Return a setting as the command line would give it: names with underscores, words as text.
+
+    Lists of tables stay; whose they are looks at them itself.
+    """
+    if isinstance(value, dict):
+        return {name.replace("-", "_"): _as_given(each, path) for name, each in value.items()}
+    if isinstance(value, list):
+        return [each if isinstance(each, dict) else _as_given(each, path) for each in value]
+    if isinstance(value, str) and "\0" in value:
+        raise UsageError(f"holds a null character ({value!r})", where=str(path))
+    return value if isinstance(value, bool) else str(value)

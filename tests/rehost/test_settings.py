@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 
-from rehost.console.settings import defaults
+from rehost.console.settings import defaults, refuse_misfits
 from rehost.errors import UsageError
+from tests.support.packages import rehost
 
 
 def error_of(folder: Path, commands: tuple[str, ...] = ()) -> str:
@@ -66,6 +68,69 @@ def test_what_is_no_toml_is_refused(tmp_path: Path) -> None:
     assert error_of(tmp_path).startswith(
         f"{path}: is no TOML ('utf-8' codec can't decode byte 0xff"
     )
+    path.write_text(f"a = {'9' * 5000}\n")
+    assert error_of(tmp_path).startswith(f"{path}: is no TOML (Exceeds the limit (4300 digits)")
+    path.write_text('a = "x\\u0000"\n')
+    assert error_of(tmp_path) == f"{path}: holds a null character ('x\\x00')"
+    for deep in ("a = " + "[" * 5000, "a." * 5000 + "b = 1\n"):
+        path.write_text(deep)
+        assert error_of(tmp_path) == f"{path}: is nested too deeply"
     path.unlink()
     path.mkdir()
     assert error_of(tmp_path) == f"{path}: cannot be read (Is a directory)"
+
+
+def test_values_are_given_as_on_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "rehost.toml").write_text(
+        "verbose = 2\n[validate]\nbaseline = 7\ndeep = true\ntarget = ['aws', 1]\n"
+        "[[validate.suppress]]\nrules = ['ITM']\n"
+    )
+    assert defaults(("validate",), tmp_path) == {
+        "verbose": "2",
+        "validate": {
+            "baseline": "7",
+            "deep": True,
+            "target": ["aws", "1"],
+            "suppress": [{"rules": ["ITM"]}],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"fail_on": ["x"]}, "fail-on takes one value (found ['x'])"),
+        ({"deep": ["x"]}, "deep takes one value (found ['x'])"),
+        ({"fail_on": {"a": "1"}}, "fail-on takes one value (found {'a': '1'})"),
+        ({"target": {"a": "1"}}, "target takes a list of values (found {'a': '1'})"),
+        ({"target": True}, "target is no switch (found True)"),
+        ({"fail_on": False}, "fail-on is no switch (found False)"),
+    ],
+)
+def test_a_setting_of_another_shape_than_its_option_is_refused(
+    settings: dict[str, object], message: str
+) -> None:
+    options: list[click.Parameter] = [
+        click.Option(["--fail-on"]),
+        click.Option(["--deep"], is_flag=True),
+        click.Option(["--target"], multiple=True),
+        click.Option(["--verbose"], count=True),
+    ]
+    command = click.Command("validate", params=options)
+    refuse_misfits(command, {"deep": True, "target": ["a"], "verbose": True}, "validate")
+    with pytest.raises(UsageError) as caught:
+        refuse_misfits(command, settings, "validate")
+    assert str(caught.value) == f"[validate]: {message}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("verbose = [1]", "[rehost]: verbose takes one value (found ['1'])"),
+        ("[ovf.testkey]\ndays = [1]", "[ovf.testkey]: days takes one value (found ['1'])"),
+    ],
+)
+def test_a_misfit_is_told_wherever_it_stands(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "rehost.toml").write_text(text)
+    done = rehost("ovf", "targets", cwd=tmp_path)
+    assert (done.code, done.out, done.err) == (2, "", f"error: {message}\n")
