@@ -65,8 +65,9 @@ def _expected(error: Any) -> tuple[str, bool]:
     import xmlschema
 
     if isinstance(error, xmlschema.XMLSchemaChildrenValidationError):
-        particle: Any = error.particle
-        return ", ".join(dict.fromkeys(_names(particle.iter_elements()))), True
+        one_too_many = isinstance(error.particle, xmlschema.XsdElement)
+        group: Any = error.validator if one_too_many else error.particle
+        return ", ".join(dict.fromkeys(_names(group.iter_elements()))), True
     name = getattr(error.validator, "prefixed_name", None) or ""
     return (name if name.startswith("xs:") else ""), False
 

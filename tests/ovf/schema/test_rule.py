@@ -178,6 +178,12 @@ EXPLAINED = {
         "ovf:required of VirtualHardwareSection is not true or false ('x'), at"
         " /Envelope/VirtualSystem/VirtualHardwareSection, expected xs:boolean",
     ),
+    "one too many": (
+        "<Info/></DiskSection>",
+        "<Info/><Info/></DiskSection>",
+        "Info may not stand here in DiskSection (expected Disk), at /Envelope/DiskSection/Info[2],"
+        " where the order is Info, Disk, extensions",
+    ),
     "one of many": (
         "<VirtualHardwareSection>",
         "<License/><VirtualHardwareSection>",
