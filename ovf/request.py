@@ -83,11 +83,13 @@ def _mended(
     """Mend a source and judge what it became or, if nothing is to be written, would become."""
     from ovf.mending.output import mended, write
 
-    done = mended(source, dest, judge.targets, progress)
+    alone = judge.descriptor_only
+    done = mended(source, dest, judge.targets, progress, descriptor_only=alone)
     if options["dry_run"]:
         subject = judge.opened(source, done.draft.result())
         return replace(subject, repairs=done.repairs, mending=Mending.PLANNED), None
-    write(done, dest, judge.targets, force=options["force"], progress=progress)
+    force = options["force"]
+    write(done, dest, judge.targets, force=force, progress=progress, descriptor_only=alone)
     found, error = judge.judge(dest)
     return replace(found, repairs=done.repairs, mending=Mending.DONE), error
 

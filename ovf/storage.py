@@ -80,6 +80,32 @@ class Folder:
         return self
 
 
+class Nothing:
+    """No file at all, for who shall look at none; messages call them what they are called."""
+
+    archive = None
+
+    def __init__(self, inner: Storage) -> None:
+        self._inner = inner
+
+    def names(self) -> tuple[str, ...]:
+        """Return none."""
+        return ()
+
+    def find(self, name: str, by: str) -> File | None:
+        """Return none."""
+        del name, by
+        return None
+
+    def where(self, name: str) -> str:
+        """Return what messages call the file there."""
+        return self._inner.where(name)
+
+    def twin(self) -> Storage:
+        """Return itself: nothing is opened."""
+        return self
+
+
 class InArchive:
     """Members of a tar."""
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ovf.edit.result import DIGESTS, force_option, source_argument
+from ovf.edit.result import DIGESTS, descriptor_option, force_option, source_argument
 from rehost.console.output import emit_json, say
 from rehost.console.parameters import PATH
 from rehost.progress import SILENT
+
+if TYPE_CHECKING:
+    from ovf.edit.draft import Draft
+    from ovf.package import Package
+    from ovf.writing.parcel import Parcel
 
 DIGEST_OF = {"1": "sha1", "2": "sha256"}
 """What manifests of a version are of by the standard (DSP0243 clause 5.1)."""
@@ -37,6 +42,7 @@ DIGEST_OF = {"1": "sha1", "2": "sha256"}
 @click.option("--dry-run", is_flag=True, help="Print what would be lost; write nothing.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if anything is lost.")
 @force_option
+@descriptor_option
 @click.option(
     "--digest",
     type=click.Choice(DIGESTS),
@@ -51,8 +57,7 @@ def restate(ctx: click.Context, /, source: Path, **asked: Any) -> None:
     OVF 0.9 and oVirt's, which is then written anew and not byte for byte.
     """
     from ovf.edit.draft import Draft
-    from ovf.edit.files import state_sizes
-    from ovf.edit.result import algorithm, destination, name_for, put, tell
+    from ovf.edit.result import destination, put, tell
     from ovf.package import Package
     from ovf.versions.anew import restated_dialect
     from ovf.versions.restate import restate as restated
@@ -65,9 +70,7 @@ def restate(ctx: click.Context, /, source: Path, **asked: Any) -> None:
     losses += restated(draft, asked["version"])
     written = []
     if not asked["dry_run"]:
-        state_sizes(draft)
-        digest = asked["digest"] or DIGEST_OF[asked["version"]]
-        found = draft.parcel(name=name_for(dest), algorithm=algorithm(digest))
+        found = _gathered(package, draft, dest, asked)
         tell((*draft.notes, *found.notes))
         written = put(found, dest, force=force, progress=ctx.obj or SILENT)
     if asked["as_json"]:
@@ -90,6 +93,19 @@ def restate(ctx: click.Context, /, source: Path, **asked: Any) -> None:
         for path in written:
             say(f"wrote {path}")
     ctx.exit(1 if asked["strict"] and losses else 0)
+
+
+def _gathered(package: Package, draft: Draft, dest: Path, asked: dict[str, Any]) -> Parcel:
+    """Return what is written: the package, or the descriptor alone."""
+    from ovf.edit.files import state_sizes
+    from ovf.edit.result import algorithm, descriptor_alone, name_for, unseen
+
+    if asked["descriptor_only"]:
+        draft.notes += unseen(package)
+        return descriptor_alone(draft, dest)
+    state_sizes(draft)
+    digest = asked["digest"] or DIGEST_OF[asked["version"]]
+    return draft.parcel(name=name_for(dest), algorithm=algorithm(digest))
 
 
 COMMAND = restate

@@ -41,6 +41,11 @@ digest_option = click.option(
     help="The digests of the manifest, or no manifest.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is there.")
+descriptor_option = click.option(
+    "--descriptor-only",
+    is_flag=True,
+    help="Write the descriptor alone: no file is looked at, and there is no manifest.",
+)
 output_options = (
     click.option(
         "-o",
@@ -53,11 +58,7 @@ output_options = (
     click.option("--in-place", is_flag=True, help="Replace SOURCE itself."),
     force_option,
     digest_option,
-    click.option(
-        "--descriptor-only",
-        is_flag=True,
-        help="Write the descriptor alone: no file is looked at, and there is no manifest.",
-    ),
+    descriptor_option,
 )
 
 
@@ -81,9 +82,8 @@ def edit(
     draft = Draft.of(package)
     change(draft)
     if asked["descriptor_only"]:
-        found = _descriptor_alone(draft, dest)
-        seals = [name for name in (package.manifest_name, package.certificate_name) if name]
-        draft.notes += [f"{package.where(name)}: {UNSEEN}" for name in seals]
+        found = descriptor_alone(draft, dest)
+        draft.notes += unseen(package)
     else:
         state_sizes(draft)
         found = draft.parcel(name=name_for(dest), algorithm=algorithm(asked["digest"]))
@@ -116,7 +116,8 @@ def put(found: Parcel, dest: Path, *, force: bool, progress: Progress) -> list[P
     return written
 
 
-def _descriptor_alone(draft: Draft, dest: Path) -> Parcel:
+def descriptor_alone(draft: Draft, dest: Path) -> Parcel:
+    """Return a descriptor to be written without its files, which are not looked at."""
     from ovf.writing.parcel import Parcel
     from ovf.writing.write import Contents, held
 
@@ -128,6 +129,12 @@ def _descriptor_alone(draft: Draft, dest: Path) -> Parcel:
         )
     name = name_for(dest) or draft.file.rpartition("/")[2]
     return Parcel(Contents(held(name, draft.content), (), None), ())
+
+
+def unseen(package: Package) -> list[str]:
+    """Return notes of what is left out where the descriptor alone is written."""
+    seals = (package.manifest_name, package.certificate_name)
+    return [f"{package.where(name)}: {UNSEEN}" for name in seals if name]
 
 
 def transfer(

@@ -22,10 +22,11 @@ MOST_ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """A draft of what is to be written, and what was mended in it, in that order."""
+    """A draft of what is to be written, what was mended in it, in that order, and what to say."""
 
     draft: Draft
     repairs: tuple[Repair, ...]
+    notes: tuple[str, ...] = ()
 
 
 def mend(package: Package, targets: tuple[Target, ...] = ()) -> Mended:

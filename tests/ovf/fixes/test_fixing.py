@@ -57,6 +57,29 @@ def test_a_package_is_mended_and_judged_again(source: Path, tmp_path: Path) -> N
     assert listed.stdout.split() == [b"web.ovf", b"web.mf", b"disk.vmdk"]
 
 
+def test_a_descriptor_is_mended_where_its_files_are_not_at_hand(tmp_path: Path) -> None:
+    source, dest = tmp_path / "web.ovf", tmp_path / "new.ovf"
+    text = with_disk("disk.vmdk").replace("byte * 2^20", "MegaBytes")
+    source.write_text(text)
+    (tmp_path / "web.mf").write_text("no manifest\n")
+    done = rehost("validate", source, "--fix", dest, "--descriptor-only", "--select", "ITM,MAN")
+    assert (done.code, done.out) == (
+        0,
+        f"mended\n  {source}:15: Item '2' AllocationUnits: MegaBytes -> byte * 2^20 [ITM-011]\n"
+        "\n0 errors, 0 warnings, 0 remarks\n",
+    )
+    assert done.err == (
+        f"note: {tmp_path}/web.mf: is left out, for no file was looked at\nwrote {dest}\n"
+    )
+    assert dest.read_text() == text.replace("MegaBytes", "byte * 2^20")
+    done = rehost("validate", source, "--fix", tmp_path / "x.ova", "--descriptor-only")
+    assert (done.code, done.err) == (
+        2,
+        f"error: {tmp_path}/x.ova: an archive is not written without its files\n"
+        "hint: Write to an .ovf or a folder: -o DEST.ovf.\n",
+    )
+
+
 def test_mending_what_is_mended_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.ova", tmp_path / "second.ova"
     repairs(source, "--fix", first)

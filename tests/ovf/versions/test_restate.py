@@ -48,6 +48,17 @@ def test_a_package_is_written_in_the_other_version_and_the_losses_are_told(
     assert inside(tmp_path / "new.ova", "shop.mf") == old
 
 
+def test_a_descriptor_is_restated_where_its_files_are_not_at_hand(tmp_path: Path) -> None:
+    (tmp_path / "one.ovf").write_text(ONE)
+    done = rehost(
+        "ovf", "restate", "one.ovf", "--to", "2", "-o", "two.ovf", "--descriptor-only", cwd=tmp_path
+    )
+    assert done.code == 0
+    assert done.out.endswith("wrote two.ovf\n")
+    assert [each.name for each in tmp_path.iterdir() if each.suffix == ".mf"] == []
+    assert Package.open(tmp_path / "two.ovf").envelope.version == "2"
+
+
 def test_a_trial_writes_nothing_and_may_fail_for_losses(source: Path, tmp_path: Path) -> None:
     done = rehost("ovf", "restate", source, "--to", "1", "--dry-run", "--strict")
     assert seen(done, tmp_path) == (1, TABLE.format("is"), "")
