@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from ovf.importers.vmware import hardware, packaging
+from ovf.importers.vmware import grammar, hardware, packaging
 from ovf.importers.vmware.common import EVERYWHERE, STRICT
 from ovf.importers.vmware.faults import ENFORCED, SOURCE, SOURCES
 from ovf.importers.vmware.hosts import ESXI
@@ -25,6 +25,7 @@ PROFILE = Profile(
         packaging.compressed_file,
         packaging.required_extra,
         packaging.needs_vcenter,
+        grammar.out_of_order,
     ),
     enforces=ENFORCED,
     source=SOURCE,

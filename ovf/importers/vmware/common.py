@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ovf.importers.vmware import guests, hardware, packaging, sections, structure
+from ovf.importers.vmware import grammar, guests, hardware, packaging, sections, structure
 from rehost.report import Severity
 
 EVERYWHERE = (
@@ -17,6 +17,7 @@ EVERYWHERE = (
     structure.missing_child,
     structure.unknown_draft,
     structure.second_version,
+    grammar.said_twice,
     packaging.misspelled_algorithm,
     packaging.disk_is_no_vmdk,
     packaging.disk_in_an_empty_file,

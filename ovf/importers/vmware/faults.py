@@ -23,7 +23,9 @@ DOCUMENTED = {
     "OvfMissingAttribute": (
         *("REF-001", "REF-002", "DSK-001", "DSK-008", "CNT-001", "DOS-002", "NET-002"),
     ),
-    "OvfMissingElement": ("ENV-006", "VHS-001", "ITM-001", "ITM-002"),
+    "OvfMissingElement": (
+        *("ENV-006", "VHS-001", "ITM-001", "ITM-002", "ANN-001", "EUL-001", "DOS-004"),
+    ),
     "OvfMissingElementNormalBoundary": ("BND-004",),
     "OvfPropertyValue": ("PRD-003",),
     "OvfUnexpectedElement": ("VHS-002",),
