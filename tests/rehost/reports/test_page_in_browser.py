@@ -21,7 +21,10 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not here")
 def test_a_browser_shows_all_of_it_and_finds_nothing_to_run_or_to_refuse(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(render(EVERYTHING), encoding="utf-8")
-    options = ("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr")
+    options = (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
+        *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+    )
     done = subprocess.run(
         [str(CHROMIUM), *options, f"--user-data-dir={tmp_path}", "--dump-dom", page.as_uri()],
         capture_output=True,
