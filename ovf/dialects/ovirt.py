@@ -14,7 +14,7 @@ from lxml import etree
 
 from ovf.dialect import Dialect
 from ovf.machines.guests import family, is_64_bit
-from ovf.ovirt.items import translate_items
+from ovf.ovirt.items import Disks, resource_of, translate_items
 from ovf.ovirt.terms import (
     OVF_10,
     OVF_OVIRT,
@@ -72,12 +72,12 @@ def _translate(root: etree._Element) -> etree._Element:
             remove(element)
     files = _files(envelope)
     disks = list(envelope.iter(ovf("Disk")))
+    in_paths = {path: disk for disk in reversed(disks) if (path := disk.get(ovf("fileRef")))}
     for disk in disks:
-        _disk(disk, files, disks)
+        _disk(disk, files, in_paths)
+    called = {resource_of(disk): disk for disk in reversed(disks)} | in_paths
     for system in envelope.iter(ovf("VirtualSystem")):
-        _system(system, disks, release)
-    for disk in disks:
-        disk.attrib.pop(own("path"), "")
+        _system(system, called, release)
     _as_extensions(envelope)
     return envelope
 
@@ -96,9 +96,8 @@ def _files(envelope: etree._Element) -> dict[str, str]:
     return found
 
 
-def _disk(disk: etree._Element, files: dict[str, str], disks: list[etree._Element]) -> None:
+def _disk(disk: etree._Element, files: dict[str, str], in_paths: Disks) -> None:
     path = str(disk.get(ovf("fileRef"), ""))
-    disk.set(own("path"), path)
     if path in files:
         disk.set(ovf("fileRef"), files[path])
     size = str(disk.attrib.pop(ovf("size"), ""))
@@ -110,12 +109,13 @@ def _disk(disk: etree._Element, files: dict[str, str], disks: list[etree._Elemen
         disk.set(ovf("format"), right)
         del disk.attrib[own("volume-format")]
     parent = str(disk.attrib.pop(ovf("parentRef"), ""))
+    if parent in in_paths:
+        parent = str(in_paths[parent].get(ovf("diskId"), parent))
     if parent:
-        named = (each.get(ovf("diskId")) for each in disks if each.get(own("path")) == parent)
-        disk.set(ovf("parentRef"), str(next(named, parent)))
+        disk.set(ovf("parentRef"), parent)
 
 
-def _system(system: etree._Element, disks: list[etree._Element], release: str) -> None:
+def _system(system: etree._Element, disks: Disks, release: str) -> None:
     hardware = system.find(ovf("VirtualHardwareSection"))
     if system.find(ovf("Info")) is None:
         put(system, ovf("Info"), "A virtual machine", at=0)
@@ -173,19 +173,23 @@ def _as_extensions(envelope: etree._Element) -> None:
     """Let what is oVirt's own be ignored, and put it where the standard lets extensions stand."""
     for system in envelope.iter(ovf("VirtualSystem")):
         theirs = [child for child in system if not is_of_standard(child)]
-        for section in (each for each in theirs if str(each.tag).endswith("Section")):
+        for section in filter(_is_section, theirs):
             put(section, ovf("Info"), "A section of oVirt's", at=0)
-            theirs.remove(section)
-        if theirs:
+        others = [child for child in theirs if not _is_section(child)]
+        if others:
             settings = put(system, SETTINGS)
-            settings.sourceline = theirs[0].sourceline
+            settings.sourceline = others[0].sourceline
             put(settings, ovf("Info"), "What else oVirt says of the machine")
-            settings.extend(theirs)
+            settings.extend(others)
     for element in envelope.iter(f"{{{OVF_10}}}*"):
         children = list(element.iterchildren(etree.Element))
         for child in (each for each in children if not is_of_standard(each)):
             child.set(ovf("required"), "false")
             element.append(child)
+
+
+def _is_section(child: etree._Element) -> bool:
+    return str(child.tag).endswith("Section")
 
 
 DIALECT = Dialect("ovirt", _recognise, _translate)

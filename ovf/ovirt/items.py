@@ -40,7 +40,11 @@ INTERFACES = {
 }
 
 
-def translate_items(hardware: etree._Element, disks: list[etree._Element]) -> None:
+Disks = dict[str, etree._Element]
+"""Disks by what a drive may call them: the path of the file, or their id as a resource."""
+
+
+def translate_items(hardware: etree._Element, disks: Disks) -> None:
     """Turn the items of a hardware section into the standard's; ``disks`` are renamed already."""
     drives = []
     for item in hardware.findall(ovf("Item")):
@@ -122,20 +126,22 @@ def _sound(item: etree._Element) -> None:
     _write(item, "ResourceSubType", SOUND_MODELS.get(device, device))
 
 
-def _drive(item: etree._Element, disks: list[etree._Element]) -> etree._Element | None:
+def _drive(item: etree._Element, disks: Disks) -> etree._Element | None:
     """Return the disk that is in a drive, and say so in the standard's way."""
     for parent in item.findall(rasd("Parent")):
         if (parent.text or "").strip() in {"", NOBODY}:
             remove(parent)
         else:
             parent.tag = own("ParentImage")
-    said = text_of(item, rasd("HostResource"))
-    for disk in disks:
-        identifier = str(disk.get(ovf("diskId")))
-        if said in {disk.get(own("path")), f"ovf:/disk/{identifier}"}:
-            _write(item, "HostResource", f"ovf:/disk/{identifier}")
-            return disk
-    return None
+    disk = disks.get(text_of(item, rasd("HostResource")))
+    if disk is not None:
+        _write(item, "HostResource", resource_of(disk))
+    return disk
+
+
+def resource_of(disk: etree._Element) -> str:
+    """Return how a drive names a disk in the standard's way."""
+    return f"ovf:/disk/{disk.get(ovf('diskId'))}"
 
 
 def _move_address(item: etree._Element) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from ovf.judging.validate import validate
 from ovf.machines.hardware import read_machines
+from ovf.ovirt.terms import OVIRT
 from ovf.package import Package
 from ovf.text.fragment import CIM
 from rehost.errors import InteropError, UnsupportedInputError
@@ -212,6 +214,18 @@ def test_a_type_that_is_no_name_names_no_section(tmp_path: Path) -> None:
     text = WHOLE.replace("ovf:NetworkSection_Type", "{type").replace("<Origin>3</Origin>", "")
     _, losses = machine(tmp_path, text)
     assert f"dropped web.ovf:7 Section | None | None | {NO_WORD}" in told(losses)
+
+
+def test_sections_of_its_own_that_follow_each_other_stay_sections(tmp_path: Path) -> None:
+    sections = "".join(
+        f'<Section xsi:type="ovf:{name}Section_Type"><X/></Section>' for name in ("A", "B", "C")
+    )
+    text = WHOLE.replace("<Origin>3</Origin>", f"<Origin>3</Origin>{sections}")
+    envelope = beside(tmp_path, text).envelope
+    own = [child for child in envelope.systems[0] if str(child.tag).startswith(f"{{{OVIRT}}}")]
+    assert [etree.QName(child).localname for child in own] == [
+        *("ASection", "BSection", "CSection", "ConfigurationSection")
+    ]
 
 
 def test_rules_judge_it_and_say_what_it_is(tmp_path: Path) -> None:
