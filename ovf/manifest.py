@@ -21,6 +21,7 @@ from typing import Self
 from ovf.contents.passing import Passing
 from ovf.envelope import Reference
 from ovf.package import Package, is_remote, leads_out, outside
+from ovf.storage import plain_name
 from rehost.errors import DamagedInputError, TransferError
 from rehost.files import File, read_all
 from rehost.progress import SILENT, Progress
@@ -34,7 +35,7 @@ LONGEST_LINE = 5000
 MOST_UNREAD = 64 << 10
 STEP = 4 << 20
 ALGORITHMS = {"SHA1": 40, "SHA256": 64, "SHA384": 96, "SHA512": 128}
-LINE = re.compile(r"(?P<algorithm>[A-Za-z0-9-]+)(?P<gap>\s*)\((?P<name>.+)\)\s*=\s*(?P<digest>\S+)")
+LINE = re.compile(r"(?P<algorithm>[A-Za-z0-9-]+)\s*\((?P<name>.+)\)\s*=\s*(?P<digest>\S+)")
 EXACT = re.compile(r"SHA(1|256|384|512)\(.+\)= [0-9a-f]+")
 
 
@@ -164,7 +165,7 @@ def readable_manifest(package: Package) -> Manifest | None:
 
 def coverage(package: Package, manifest: Manifest) -> list[Finding]:
     """Compare what the manifest lists with what the package holds and refers to."""
-    listed = {_plain_name(entry.name): entry for entry in manifest.entries}
+    listed = {plain_name(entry.name): entry for entry in manifest.entries}
     own = {name for name in (package.manifest_name, package.certificate_name) if name}
     return [
         *_absent(package, manifest, own),
@@ -176,7 +177,7 @@ def coverage(package: Package, manifest: Manifest) -> list[Finding]:
 
 def _absent(package: Package, manifest: Manifest, own: set[str]) -> Iterator[Finding]:
     for entry in manifest.entries:
-        if _plain_name(entry.name) in own:
+        if plain_name(entry.name) in own:
             message = f"manifest lists {entry.name!r}, which it should not"
             yield _odd("MAN-012", message, entry.at)
         elif file_of(package, entry) is None:
@@ -189,7 +190,7 @@ def _unlisted_references(
 ) -> Iterator[Finding]:
     for reference in package.files:
         for name in _stored(package, reference):
-            if _plain_name(name) not in listed and name not in manifest.unread:
+            if plain_name(name) not in listed and name not in manifest.unread:
                 message = f"referenced file is not in the manifest ({name!r})"
                 yield Finding("MAN-005", Severity.ERROR, message, reference.at)
 
@@ -200,13 +201,13 @@ def _unlisted_others(
     descriptor = package.descriptor.name
     itself = package.manifest_name
     at = Location(package.written.label if itself is None else package.where(itself))
-    own_name = _plain_name(descriptor.rpartition("/")[2])
+    own_name = plain_name(descriptor.rpartition("/")[2])
     if own_name not in listed and own_name not in manifest.unread:
         yield _odd("MAN-006", f"descriptor is not in the manifest ({descriptor!r})", at)
     if package.archive is None:
         return
     referenced = {
-        _plain_name(name) for reference in package.files for name in _stored(package, reference)
+        plain_name(name) for reference in package.files for name in _stored(package, reference)
     }
     known = {package.beside(name) for name in listed | referenced | own}
     for name in package.names():
@@ -231,14 +232,10 @@ def file_of(package: Package, entry: Entry) -> File | None:
 def _repeated(manifest: Manifest) -> Iterator[Finding]:
     seen: dict[str, Entry] = {}
     for entry in manifest.entries:
-        first = seen.setdefault(_plain_name(entry.name), entry)
+        first = seen.setdefault(plain_name(entry.name), entry)
         if first is not entry:
             message = f"file is listed again ({entry.name!r}, first in line {first.at.line})"
             yield _odd("MAN-011", message, entry.at)
-
-
-def _plain_name(name: str) -> str:
-    return name.removeprefix("./")
 
 
 class Verification:
@@ -324,11 +321,12 @@ def differences(
     """Yield an error for each digest that differs; files that are missing are not its concern."""
     by_name: dict[str, list[Entry]] = {}
     for entry in manifest.entries if manifest else ():
-        by_name.setdefault(entry.name, []).append(entry)
+        if not outside(entry.name):
+            by_name.setdefault(plain_name(entry.name), []).append(entry)
     if progress is not SILENT:
         files = (file_of(package, each[0]) for each in by_name.values())
         progress.start("checking digests", sum(file.size for file in files if file))
-    for name, entries in by_name.items():
+    for entries in by_name.values():
         file = file_of(package, entries[0])
         if file is None:
             continue
@@ -337,7 +335,7 @@ def differences(
             return
         for entry in entries:
             if found[entry.algorithm] != entry.digest:
-                yield _differs(package.where(name), entry, found[entry.algorithm])
+                yield _differs(package.where(entry.name), entry, found[entry.algorithm])
 
 
 def _digests(

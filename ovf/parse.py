@@ -24,6 +24,8 @@ from rehost.tracked import summary
 LARGEST = 16 << 20
 DEEPEST = 100
 MOST_NODES = 500_000
+LONGEST_NAMESPACE = 2000
+"""Each name in a namespace is handled with all of it, however short the prefix is."""
 MOST_ATTRIBUTES = 1000
 """Of one element: libxml2 looks for each from the first one on, so all take time by the square."""
 TOO_LONG = frozenset((45, 47, 63, 110, 114))
@@ -164,14 +166,21 @@ class _Survey:
                 f"has too many attributes in an element (at most {MOST_ATTRIBUTES} are read)"
             )
         for name, value in attributes.items():
-            if name.startswith("xmlns") and not {"{", "}"}.isdisjoint(value):
-                line = self._parser.CurrentLineNumber
-                raise DamagedInputError(
-                    f"has a namespace that is no URI ({summary(value)!r})",
-                    where=f"{self._where}:{line}",
-                )
+            if name.startswith("xmlns"):
+                self._namespace(value)
         if self._depth > DEEPEST:
             raise self._refuse(f"is nested too deeply (at most {DEEPEST} elements are read)")
+
+    def _namespace(self, uri: str) -> None:
+        if len(uri) > LONGEST_NAMESPACE:
+            raise self._refuse(
+                f"has too long a namespace (at most {LONGEST_NAMESPACE} characters are read)"
+            )
+        if not {"{", "}"}.isdisjoint(uri):
+            line = self._parser.CurrentLineNumber
+            raise DamagedInputError(
+                f"has a namespace that is no URI ({summary(uri)!r})", where=f"{self._where}:{line}"
+            )
 
     def _end(self, _name: str) -> None:
         self._depth -= 1

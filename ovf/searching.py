@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 from lxml import etree
+
+HOST_RESOURCE = re.compile(r"(?:ovf:)?/{1,2}file/(.+)")
+FILE_REFERENCES = etree.XPath("//@*[local-name() = 'fileRef']", smart_strings=False)
+MENTIONS = etree.XPath(
+    "//@*[contains(., '/file/')] | //text()[contains(., '/file/')]", smart_strings=False
+)
 
 
 def elements(path: etree.XPath, root: etree._Element) -> list[etree._Element]:
@@ -15,3 +22,12 @@ def elements(path: etree.XPath, root: etree._Element) -> list[etree._Element]:
 def texts(path: etree.XPath, root: etree._Element) -> list[str]:
     """Return the texts and attribute values a path selects, in document order."""
     return cast("list[str]", path(root))
+
+
+def files_in_use(root: etree._Element) -> set[str]:
+    """Return the ids of Files that anything in a descriptor refers to, extensions too."""
+    used = set(texts(FILE_REFERENCES, root))
+    for text in texts(MENTIONS, root):
+        if found := HOST_RESOURCE.fullmatch(text.strip()):
+            used.add(found[1])
+    return used

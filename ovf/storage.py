@@ -127,7 +127,7 @@ class InArchive:
                 where=by,
                 hint=STAY_BESIDE,
             )
-        member = self._members.get("/".join(part for part in parts if part not in {"", "."}))
+        member = self._members.get(plain_name(name))
         return None if member is None else self._archive.window(member)
 
     def where(self, name: str) -> str:
@@ -173,6 +173,12 @@ class Overlaid:
     def twin(self) -> Storage:
         """Return the same over a twin of the other storage."""
         return Overlaid(self._inner.twin(), self._added, self._gone)
+
+
+def plain_name(name: str) -> str:
+    """Return the one spelling of a name in a storage, without the steps that lead nowhere."""
+    parts = name.replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part not in {"", "."})
 
 
 def _listed(entry: os.DirEntry[str]) -> bool:

@@ -11,16 +11,20 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from ovf.envelope import XML_LANG, Envelope
-from ovf.package import Package
+from ovf.envelope import XML_LANG, Envelope, Reference
+from ovf.package import Package, name_of
 from ovf.parse import LARGEST, parse
 from ovf.searching import elements
-from rehost.errors import DamagedInputError, InteropError
+from rehost.errors import DamagedInputError, InteropError, RefusedError
 from rehost.files import read_all
 from rehost.report import Location
 from rehost.tracked import line_of, local_name, summary
 
+MOST_MESSAGES = 500_000
 MESSAGES = etree.XPath("//*[@*[local-name() = 'msgid']]")
+
+Messages = tuple[tuple[str, Location], ...]
+"""Identifiers of messages, each with where it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +37,51 @@ class Bundle:
 
     at: Location
     locale: str | None
-    messages: tuple[tuple[str, Location], ...] | None
+    messages: Messages | None
+    error: InteropError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _External:
+    """What the file of a bundle holds; its messages are None where it is not there or no bundle."""
+
+    messages: Messages | None = None
+    locale: str | None = None
     error: InteropError | None = None
 
 
 def bundles(package: Package) -> tuple[Bundle, ...]:
-    """Return the bundles in the order of their elements, each file read once."""
+    """Return the bundles in the order of their elements, each file read once.
+
+    Messages that several elements bring into one locale from one file are those of the first.
+    """
     envelope = package.envelope
     found: list[Bundle] = []
-    files: dict[str, etree._Element | InteropError | None] = {}
+    files: dict[str, _External] = {}
+    told: set[tuple[str, str | None]] = set()
+    count = 0
     for strings in envelope.sections("Strings"):
         at, locale = envelope.at(strings), strings.get(XML_LANG)
-        name = envelope.attribute(strings, "fileRef")
-        if name is None:
-            found.append(Bundle(at, locale, tuple(_messages(envelope, strings, envelope.label))))
+        identifier = envelope.attribute(strings, "fileRef")
+        if identifier is None:
+            messages = tuple(_messages(envelope, strings, envelope.label))
+            found.append(Bundle(at, locale, messages))
             continue
+        reference = envelope.reference(identifier)
+        name = "" if reference is None else name_of(reference)
         if name not in files:
-            files[name] = _external(package, name)
-        root = files[name]
-        if root is None or isinstance(root, InteropError):
-            found.append(Bundle(at, locale, None, root))
-            continue
-        label, locale = _label(package, name), locale or root.get(XML_LANG)
-        found.append(Bundle(at, locale, tuple(_messages(envelope, root, label))))
+            files[name] = _External() if reference is None else _external(package, reference)
+        read = files[name]
+        place = (name, locale or read.locale)
+        told_before = place in told and read.messages is not None
+        found.append(Bundle(at, place[1], () if told_before else read.messages, read.error))
+        told.add(place)
+        count += len(found[-1].messages or ())
+        if count > MOST_MESSAGES:
+            raise RefusedError(
+                f"has too many messages in string bundles (at most {MOST_MESSAGES} are read)",
+                where=str(at),
+            )
     return tuple(found)
 
 
@@ -75,26 +101,20 @@ def _messages(
             yield identifier, Location(label, line_of(message))
 
 
-def _label(package: Package, name: str) -> str:
-    reference = package.envelope.reference(name)
-    return package.where(package.stored_names(reference)[0]) if reference else ""
-
-
-def _external(package: Package, name: str) -> etree._Element | InteropError | None:
-    """Read the bundle in the File of that id, if it is there; what is none is an error."""
-    reference = package.envelope.reference(name)
+def _external(package: Package, reference: Reference) -> _External:
+    """Read the bundle in a File, if it is there; what is none is an error."""
+    envelope = package.envelope
     try:
-        file = package.file_for(reference) if reference is not None else None
+        file = package.file_for(reference)
+        label = package.where(package.stored_names(reference)[0])
     except InteropError:
-        return None
-    if file is None:
-        return None
+        return _External()
     try:
         root = parse(read_all(file, LARGEST), file.name)
-        _check_bundle(package.envelope, root, file.name)
+        _check_bundle(envelope, root, file.name)
     except InteropError as error:
-        return error
-    return root
+        return _External(error=error)
+    return _External(tuple(_messages(envelope, root, label)), root.get(XML_LANG))
 
 
 def _check_bundle(envelope: Envelope, root: etree._Element, label: str) -> None:

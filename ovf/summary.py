@@ -14,14 +14,12 @@ from lxml import etree
 from ovf import cim, units
 from ovf.cim import ResourceType
 from ovf.envelope import Envelope, Reference, VirtualDisk
-from ovf.outline import WrittenItem, items_of, whole
+from ovf.judging.effective import Effective, effective
+from ovf.outline import whole
 from ovf.package import Package, is_remote
 from rehost.errors import InteropError
 from rehost.tracked import local_name
 
-NORMAL = "normal"
-MOST_CONFIGURATIONS = 64
-"""Of how many the hardware is shown; no real package comes near."""
 PRODUCT_WORDS = ("Product", "Vendor", "Version", "FullVersion", "ProductUrl", "VendorUrl", "AppUrl")
 
 
@@ -261,16 +259,12 @@ def _property(
 
 
 def _hardware(envelope: Envelope, section: etree._Element) -> Iterator[HardwareSummary]:
-    items = [each for each in items_of(section, envelope) if each.bound == NORMAL]
-    named = frozenset[str]().union(*(each.configurations for each in items))
-    known = [
-        envelope.attribute(each, "id") or ""
-        for parent in envelope.sections("DeploymentOptionSection")
-        for each in envelope.children(parent, "Configuration")
-    ]
-    chosen: list[str | None] = [each for each in known if each in named]
-    for configuration in chosen[:MOST_CONFIGURATIONS] or [None]:
-        devices = _combined(items, configuration or envelope.default_configuration)
+    """Yield what each configuration makes of a section, if items of it name any; else the one."""
+    alternatives = envelope.once(_alternatives).get(section, ())
+    named = [(each, name) for each in alternatives if (name := _configuration(each)) is not None]
+    alone: list[tuple[Effective, str | None]] = [(each, None) for each in alternatives[:1]]
+    for each, configuration in named or alone:
+        devices = [device.said for device in each.devices]
         yield HardwareSummary(
             configuration,
             _number(devices, ResourceType.PROCESSOR),
@@ -282,14 +276,15 @@ def _hardware(envelope: Envelope, section: etree._Element) -> Iterator[HardwareS
         )
 
 
-def _combined(items: list[WrittenItem], configuration: str | None) -> list[dict[str, str]]:
-    """Return what the items of each InstanceID say together, the later overruling the earlier."""
-    found: dict[str, dict[str, str]] = {}
-    for number, each in enumerate(items):
-        if not each.configurations or configuration in each.configurations:
-            key = each.instance or f"number {number}"
-            found[key] = {**found.get(key, {}), **each.said}
-    return list(found.values())
+def _alternatives(envelope: Envelope) -> dict[etree._Element, tuple[Effective, ...]]:
+    return {each[0].section.element: each for each in effective(envelope)}
+
+
+def _configuration(each: Effective) -> str | None:
+    """Return the configuration that some item of a section is of."""
+    chosen = each.configurations[:1]
+    is_said = any(item.configurations.intersection(chosen) for item in each.section.items)
+    return chosen[0] if is_said else None
 
 
 def _device(said: dict[str, str]) -> DeviceSummary:

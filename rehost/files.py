@@ -296,7 +296,10 @@ def read_all(file: File, most: int) -> bytes:
 
 
 def parts_beneath(name: str, *, by: str) -> list[str]:
-    """Split a name from an untrusted document ``by``, refusing one that leads out of its folder."""
+    """Split a name from an untrusted document ``by``, refusing one that leads out of its folder.
+
+    Steps that lead nowhere are left out.
+    """
     parts = name.replace("\\", "/").split("/")
     if not name or "\0" in name or not parts[0] or ".." in parts or ":" in parts[0]:
         raise RefusedError(
@@ -304,7 +307,7 @@ def parts_beneath(name: str, *, by: str) -> list[str]:
             where=by,
             hint="A package may only use files beside it; do not trust this one.",
         )
-    return parts
+    return [part for part in parts if part not in {"", "."}]
 
 
 def is_folder(path: Path) -> bool:

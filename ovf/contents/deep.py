@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from ovf.contents.disks import DiskFile, contents, plain_file, stored_disks
 from ovf.contents.gate import PackageGate
-from ovf.contents.passing import Passing, PassingStorage, plain_name
+from ovf.contents.passing import Passing, PassingStorage
 from ovf.contents.probe import Probe
 from ovf.manifest import Manifest, differences, readable_manifest, unequal
 from ovf.package import Package, name_of
+from ovf.storage import plain_name
 from rehost.errors import InteropError
 from rehost.files import File
 from rehost.progress import SILENT, Progress

@@ -14,7 +14,7 @@ from concurrent.futures import Executor, Future
 from functools import partial
 from threading import Lock
 
-from ovf.storage import Storage
+from ovf.storage import Storage, plain_name
 from rehost.archive import Archive
 from rehost.files import File, Stretch
 from rehost.progress import SILENT, Progress
@@ -162,9 +162,3 @@ class PassingStorage:
     def twin(self) -> Storage:
         """Return access of another thread's own, past which nothing is digested."""
         return self._inner.twin()
-
-
-def plain_name(name: str) -> str:
-    """Return the one spelling of a name in a storage."""
-    parts = name.replace("\\", "/").split("/")
-    return "/".join(part for part in parts if part not in {"", "."})

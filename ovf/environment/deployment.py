@@ -90,6 +90,7 @@ class _Views:
         self._given = dict(deployment.values)
         self._used: set[str] = set()
         self._known: list[str] = []
+        self._listed: dict[etree._Element, list[tuple[str, str, str]]] = {}
         self._of: dict[etree._Element, list[Product]] = {}
         for product in products(envelope):
             self._of.setdefault(product.owner, []).append(product)
@@ -118,6 +119,11 @@ class _Views:
 
     def _values(self, element: etree._Element) -> list[tuple[str, str, str]]:
         """Return an entity's properties: key in the environment, key as written, value."""
+        if element not in self._listed:
+            self._listed[element] = self._made(element)
+        return self._listed[element]
+
+    def _made(self, element: etree._Element) -> list[tuple[str, str, str]]:
         parent = element.getparent()
         around: dict[str, str] = {}
         if parent is not None and is_collection(parent):

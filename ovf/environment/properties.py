@@ -28,7 +28,8 @@ INTEGERS = {
 TYPES = (*INTEGERS, "string", "boolean", "real32", "real64")
 INTEGER = re.compile(r"[+-]?(?:0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,20})")
 REAL = re.compile(
-    r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?|[+-]?(?:INF|NaN)", re.IGNORECASE
+    r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]{1,4})?|[+-]?(?:INF|NaN)",
+    re.IGNORECASE,
 )
 MACRO = re.compile(r"\$\{[^{}]*\}")
 QUALIFIER = re.compile(
@@ -37,7 +38,7 @@ QUALIFIER = re.compile(
     r'|\{(?P<list>(?:[^"{}]++|"(?:[^"\\]++|\\.)*+")*+)\})?'
     r"\s*(?P<end>,|$)"
 )
-ENTRY = re.compile(r'\s*(?:"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<plain>[^",\s]+))\s*(?:,|$)')
+ENTRY = re.compile(r'\s*+(?:"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<plain>[^",\s]++))\s*+(?:,|$)')
 LENGTHS = ("MinLen", "MaxLen")
 
 
@@ -160,17 +161,26 @@ def _qualify(match: re.Match[str], kind: str | None, found: Qualifiers) -> None:
     elif name == "ValueMap" and listed is not None:
         if kind != "string" and kind not in INTEGERS:
             found.wrong = "ValueMap is for strings and integers only"
+        elif (values := _entries(listed)) is None:
+            found.wrong = f"ValueMap cannot be read ({summary(listed)!r})"
         else:
-            found.values = frozenset(_entries(listed))
-            found.numbers = frozenset(integer(each) for each in found.values)
+            found.values = values
+            found.numbers = frozenset(integer(each) for each in values)
     else:
         found.wrong = f"{summary(match[0].strip(' ,'))} is none of MinLen, MaxLen and ValueMap"
 
 
-def _entries(listed: str) -> Iterator[str]:
-    for match in ENTRY.finditer(listed):
+def _entries(listed: str) -> frozenset[str] | None:
+    """Return the values in a map; None where something stands between its commas that is none."""
+    found, at, text = set(), 0, listed.rstrip()
+    while at < len(text):
+        match = ENTRY.match(text, at)
+        if match is None:
+            return None
         quoted = match["quoted"]
-        yield match["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        found.add(match["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
+        at = match.end()
+    return frozenset(found)
 
 
 def violated(entry: Property, allowed: Qualifiers, value: str) -> str | None:

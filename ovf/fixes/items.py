@@ -105,13 +105,17 @@ def children_sorted(draft: Draft) -> Done:
             draft.text.prepend(item.element, made)
             yield item.element, f"{item.label} has an ElementName now ({summary(name)})"
         children = draft.text.children(item.element)
-        own = [child for child in children if str(child.tag).startswith(f"{{{CIM}")]
-        others = [child for child in children if child not in own]
-        right = [*sorted(own, key=lambda child: local_name(str(child.tag))), *others]
+        right = sorted(children, key=_place)
         if children != right:
             draft.text.reorder(item.element, right)
             if list(item.names) != sorted(item.names):
                 yield item.element, f"{item.label} has its children in order now"
+
+
+def _place(child: etree._Element) -> tuple[bool, str]:
+    """Return what children of items are sorted by: CIM's own come first, by their names."""
+    tag = str(child.tag)
+    return (False, local_name(tag)) if tag.startswith(f"{{{CIM}") else (True, "")
 
 
 def _first(item: WrittenItem) -> etree._Element:

@@ -9,10 +9,11 @@ from urllib.parse import quote
 from lxml import etree
 
 from ovf.edit.draft import Draft
-from ovf.edit.files import listed, take_out, users_of
+from ovf.edit.files import listed, take_out
 from ovf.envelope import Reference
 from ovf.mending.fix import Done, fix
 from ovf.package import is_remote, name_of
+from ovf.searching import files_in_use
 from rehost.errors import InteropError
 from rehost.files import GZIP_MAGIC
 from rehost.tracked import summary
@@ -112,8 +113,9 @@ def unused_files_left_out(draft: Draft) -> Done:
 
     What holds elements stays: somebody may have put there what belongs elsewhere.
     """
+    used = files_in_use(draft.envelope.root)
     for element, reference in listed(draft):
-        if not len(element) and reference.id and next(users_of(draft, reference.id), None) is None:
+        if not len(element) and reference.id and reference.id not in used:
             if _is_stored(draft, reference):
                 take_out(draft, element, reference)
             else:

@@ -160,7 +160,11 @@ def _in_elements(text: bytes, elements: list[Span], message: str) -> Stretch | N
     """Return what a message speaks of in elements whose start tags end on the same line."""
     if not elements or len(elements) > MOST_ON_A_LINE:
         return None
-    tags = [(span.start, span.opened) for span in elements]
+    tags = [
+        (span.start, span.opened)
+        for span in elements
+        if span.opened - span.start <= LONGEST_CONTENT
+    ]
     contents = [(span.opened, span.closing) for span in elements if _is_plain(span)]
     label, values = _values(message)
     plain = QUOTED.sub("", message)
@@ -240,9 +244,11 @@ def _attribute(text: bytes, start: int, end: int, name: str) -> Stretch | None:
 
 def _child(text: bytes, start: int, end: int, name: str) -> Stretch | None:
     """Return the value of a child element that a message names."""
-    pattern = rb"<(?:[^\s:/>]+:)?%s(?:\s[^>]*)?>\s*([^<]*[^<\s])" % name.encode()
-    found = re.compile(pattern).search(text, start, end)
-    return found.span(1) if found else None
+    pattern = rb"<(?:[^\s:/>]+:)?%s(?:\s[^>]*)?>\s*+([^<]*+)" % name.encode()
+    for found in re.compile(pattern).finditer(text, start, end):
+        if value := found[1].rstrip():
+            return found.start(1), found.start(1) + len(value)
+    return None
 
 
 def _name(text: bytes, elements: list[Span], message: str) -> Stretch:

@@ -8,14 +8,16 @@ vbox:Machine is in the descriptor it takes the machine from there, but reads the
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from types import MappingProxyType
 
 from ovf.cim import ResourceType
+from ovf.envelope import VBOX
 from ovf.importers import hits
 from ovf.importers import reading as importing
 from ovf.judging.profile import Hit, Profile, Release, Sure, Target, check
-from ovf.outline import items
+from ovf.outline import hardware_sections, items
 from ovf.package import Package
 from rehost.report import Severity
 from rehost.tracked import local_name, summary
@@ -315,16 +317,20 @@ def too_many_controllers(package: Package, target: Target) -> Found:
     Fix: put all disks on one controller.
     """
     envelope = package.envelope
-    for system in envelope.systems:
-        if next(system.iter("{http://www.virtualbox.org/ovf/machine}Machine"), None) is not None:
-            continue
-        counted: dict[str, int] = {}
-        for item in items(envelope):
-            kind = _controller_kind(item.said, importing.kind_of(item))
-            if kind is None or system not in item.element.iterancestors():
+    described = {
+        above
+        for machine in envelope.root.iter(f"{{{VBOX}}}Machine")
+        for above in machine.iterancestors()
+    }
+    counted: Counter[tuple[object, str]] = Counter()
+    for section in hardware_sections(envelope):
+        system = section.element.getparent()
+        for item in section.items if system not in described else ():
+            kind = _controller_kind(item.said, item.kind)
+            if kind is None:
                 continue
-            counted[kind] = counted.get(kind, 0) + 1
-            if counted[kind] == MOST[kind] + 1:
+            counted[system, kind] += 1
+            if counted[system, kind] == MOST[kind] + 1:
                 said = {"kind": kind, "most": "two" if MOST[kind] == 2 else "one"}
                 yield Hit(item.at, f"{item.label} is one {kind} controller too many", said)
 

@@ -13,6 +13,8 @@ from rehost.tracked import summary
 
 LARGEST_USTAR = 8 << 30
 TAIL = 1 << 20
+MOST_SIGNS = 2
+"""A manifest and a certificate; of more PKG-002 tells, for which there is no order."""
 Found = Iterator[tuple[Location, str]]
 
 
@@ -70,10 +72,10 @@ def order_of_members(package: Package) -> Found:
 
     Fix: pack the archive again in that order.
     """
-    if package.archive is None:
+    signs = package.signs()
+    if package.archive is None or len(signs) > MOST_SIGNS:
         return
     descriptor, *rest = package.expected_members()
-    signs = package.signs()
     files = rest[len(signs) :]
     orders = [
         [descriptor, *signs[:early], *files, *signs[early:]] for early in range(len(signs), -1, -1)

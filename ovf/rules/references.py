@@ -6,22 +6,15 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from lxml import etree
-
 from ovf.envelope import Reference
 from ovf.judging.rule import EVERY_DIALECT, Basis, rule
 from ovf.package import Package, is_remote, leads_out, name_of
-from ovf.searching import texts
+from ovf.searching import files_in_use
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 
 NOT_IN_A_URL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^!-~]|[\"<>\\^`{|}]")
 SCHEMES = frozenset(("http", "https", "file"))
-HOST_RESOURCE = re.compile(r"(?:ovf:)?/{1,2}file/(.+)")
-FILE_REFERENCES = etree.XPath("//@*[local-name() = 'fileRef']", smart_strings=False)
-MENTIONS = etree.XPath(
-    "//@*[contains(., '/file/')] | //text()[contains(., '/file/')]", smart_strings=False
-)
 Found = Iterator[tuple[Location, str]]
 
 
@@ -130,11 +123,7 @@ def files_are_used(package: Package) -> Found:
 
     Fix: leave the File out, or attach it.
     """
-    root = package.envelope.root
-    used = set(texts(FILE_REFERENCES, root))
-    for text in texts(MENTIONS, root):
-        if found := HOST_RESOURCE.fullmatch(text.strip()):
-            used.add(found[1])
+    used = files_in_use(package.envelope.root)
     for file in package.envelope.references:
         if file.id and file.id not in used:
             yield file.at, f"nothing refers to File {summary(file.id)!r}"

@@ -26,7 +26,7 @@ from ovf.text.tags import StartTag
 from rehost.errors import UnsupportedInputError
 
 UNIT = "  "
-SAME_LINE = re.compile(r"(?:[ \t]*<!--.*?-->)+(?=[ \t]*(?:[\r\n]|\Z))", re.DOTALL)
+SAME_LINE = re.compile(r"(?>[ \t]*<!--.*?-->)+(?=[ \t]*(?:[\r\n]|\Z))", re.DOTALL)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ovf.text.fragment import XML, Scope, attribute_prefix, escaped_value, free_prefix
 
-ATTRIBUTE = re.compile(r"""(\s+)([^\s=/>]+)(\s*=\s*)("[^"]*"|'[^']*')""")
+ATTRIBUTE = re.compile(r"""(?<!\s)(\s++)([^\s=/>]++)(\s*=\s*)("[^"]*"|'[^']*')""")
 NAME = re.compile(r"<([^\s/>]+)")
 DECLARATION = "xmlns"
 EMPTY = "/>"

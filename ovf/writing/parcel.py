@@ -14,6 +14,7 @@ from functools import partial
 from ovf.envelope import Envelope
 from ovf.manifest import LARGEST, read_manifest
 from ovf.package import Package, is_remote, name_of
+from ovf.storage import plain_name
 from ovf.writing.write import Contents, Member, Seal, held
 from rehost.files import read_all
 
@@ -85,7 +86,7 @@ def _members(
 
 
 def _member(package: Package, name: str, by: str) -> Member:
-    return Member(_plain(name), partial(package.member, name, by=by))
+    return Member(plain_name(name), partial(package.member, name, by=by))
 
 
 def _others(package: Package) -> tuple[list[str], list[str]]:
@@ -114,14 +115,9 @@ def sealed(package: Package, certificate: bytes | None) -> Seal | None:
         read_all(package.member(package.manifest_name), LARGEST),
         certificate,
         algorithms.pop(),
-        {_plain(entry.name): entry.digest for entry in manifest.entries},
+        {plain_name(entry.name): entry.digest for entry in manifest.entries},
     )
 
 
 def _own_name(package: Package) -> str:
     return package.descriptor.name.rpartition("/")[2]
-
-
-def _plain(name: str) -> str:
-    """Return a name as an archive holds it, without the steps that lead nowhere."""
-    return "/".join(part for part in name.replace("\\", "/").split("/") if part not in {"", "."})

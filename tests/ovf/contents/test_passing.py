@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ovf.contents.passing import AHEAD, BLOCK, KEPT, Passing, PassingStorage, plain_name
-from ovf.storage import Folder
+from ovf.contents.passing import AHEAD, BLOCK, KEPT, Passing, PassingStorage
+from ovf.storage import Folder, plain_name
 from rehost.errors import RefusedError, TransferError
 
 SIZE = 40 * BLOCK + 12345
