@@ -37,6 +37,8 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+UNMARKED = ((b"<\0?\0", "utf-16-le"), (b"\0<\0?", "utf-16-be"))
+"""How a declaration begins in UTF-16 without a mark (XML 1.0, appendix F)."""
 ENCODINGS = frozenset(
     ("ascii", "big5", "euc_jp", "euc_kr", "gb18030", "gb2312", "gbk", "koi8-r", "shift_jis")
 ) | {"utf-8", *(f"iso8859-{n}" for n in range(1, 16)), *(f"cp{n}" for n in range(1250, 1259))}
@@ -87,6 +89,7 @@ def encoding_of(content: bytes, where: str) -> Encoding:
     mark, encoding = next(
         ((mark, name) for mark, name in MARKS if content.startswith(mark)), (b"", "")
     )
+    encoding = encoding or next((name for start, name in UNMARKED if content[:4] == start), "")
     declared = DECLARATION.match(content[:1000])
     named = _canonical(declared[1].decode(), where) if declared else "utf-8"
     if not encoding and named.startswith("utf-16"):
@@ -110,6 +113,8 @@ def decoded(content: bytes, where: str) -> str:
         raise DamagedInputError(
             f"is not {encoding.codec} ({found!r})", where=f"{where}:{line}"
         ) from None
+    if text.startswith("\ufeff"):
+        raise DamagedInputError("begins with two byte order marks", where=f"{where}:1")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DamagedInputError("holds a null character", where=f"{where}:{line}")

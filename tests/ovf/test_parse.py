@@ -75,6 +75,12 @@ REFUSED: dict[str, tuple[bytes, str, str, int]] = {
         "",
         3,
     ),
+    "two marks": (
+        b"\xef\xbb\xbf\xef\xbb\xbf<a/>",
+        "x.ovf:1: begins with two byte order marks",
+        "",
+        3,
+    ),
     "UTF-16 in name only": (
         b'<?xml version="1.0" encoding="utf-16"?><a/>',
         "x.ovf:1: says it is UTF-16 but is not",
@@ -112,6 +118,8 @@ def test_hostile_or_broken_xml_is_one_line(case: str) -> None:
         ("utf-8-sig", ""),
         ("utf-8", '<?xml version="1.0" encoding="UTF-8"?>'),
         ("utf-16", '<?xml version="1.0" encoding="UTF-16"?>'),
+        ("utf-16-le", '<?xml version="1.0" encoding="UTF-16LE"?>'),
+        ("utf-16-be", '<?xml version="1.0" encoding="UTF-16BE"?>'),
         ("iso-8859-1", '<?xml version="1.0" encoding="ISO-8859-1"?>'),
         ("cp1252", "<?xml version='1.0' encoding='windows-1252'?>"),
         ("gb18030", '<?xml version="1.0" encoding="gb18030"?>'),
