@@ -21,7 +21,7 @@ FORM = frozenset(
         *("PKG-018", "PKG-020", "PKG-021"),
         *("MAN-001", "MAN-002", "MAN-004", "MAN-005", "MAN-006", "MAN-007", "MAN-008", "MAN-009"),
         *("MAN-010", "MAN-011", "MAN-012", "MAN-013"),
-        *("VMW-030", "VMW-031", "VMW-032", "V2V-009"),
+        *("VMW-030", "VMW-031", "VMW-032", "V2V-009", "VBX-019"),
     )
 )
 """The rules and checks that no package breaks which was just written."""

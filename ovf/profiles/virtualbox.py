@@ -17,12 +17,15 @@ from ovf.envelope import VBOX
 from ovf.importers import hits
 from ovf.importers import reading as importing
 from ovf.judging.profile import Hit, Profile, Release, Sure, Target, check
+from ovf.judging.rule import Needs
 from ovf.outline import hardware_sections, items
 from ovf.package import Package
-from rehost.report import Severity
+from rehost.archive import Dialect
+from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary
 
 READER = "VirtualBox 7.0.14, Main/xml/ovfreader.cpp"
+TAR = "VirtualBox 7.0.14, Runtime/common/zip/tarvfs.cpp"
 IMPORT = "VirtualBox 7.0.14, Main/src-server/ApplianceImplImport.cpp"
 MEMORY_UNITS = frozenset(
     ("MegaBytes", "MB", "byte * 2^20", "GigaBytes", "GB", "byte * 2^30"),
@@ -427,6 +430,22 @@ def storage_quantity(package: Package, target: Target) -> Found:
             yield Hit(item.at, f"{item.label} has a quantity without a unit", _line(item.at.line))
 
 
+@check(
+    "VBX-019", quote="VERR_TAR_UNSUPPORTED_PAX_TYPE", source=TAR, sure=Sure.CODE, needs=Needs.FILES
+)
+def pax_headers(package: Package, target: Target) -> Found:
+    """No member of an archive has a PAX header.
+
+    VirtualBox reads USTAR and what GNU tar writes, and gives up at such a header. Python's tarfile
+    adds one for a name that is not ASCII and for a time with fractions of a second.
+
+    Fix: pack it again with `tar --format=ustar`.
+    """
+    for member in package.archive.members if package.archive else ():
+        if member.dialect is Dialect.PAX:
+            yield Hit(Location(package.where(member.name)), "header is PAX, not USTAR")
+
+
 PROFILE = Profile(
     name="virtualbox",
     title="Oracle VirtualBox",
@@ -451,6 +470,7 @@ PROFILE = Profile(
         disk_format,
         empty_disk_units,
         storage_quantity,
+        pax_headers,
     ),
     enforces=MappingProxyType(
         dict.fromkeys(("PKG-018", "MAN-004", "CRT-003", "REF-004"), Severity.ERROR)

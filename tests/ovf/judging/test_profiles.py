@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,11 @@ BUILT: dict[str, tuple[str, dict[str, bytes], str]] = {
         "x.ova!web.mf: error: descriptor is not in the manifest ('web.ovf') | The provided manifest"
         " file is invalid: Invalid OVF manifest entry: .",
     ),
+    "VBX-019": (
+        "virtualbox",
+        {**WHOLE, "größe": b""},
+        "x.ova!größe: error: header is PAX, not USTAR | VERR_TAR_UNSUPPORTED_PAX_TYPE",
+    ),
     "OSK-003": (
         "openstack",
         WHOLE,
@@ -127,7 +133,8 @@ BUILT: dict[str, tuple[str, dict[str, bytes], str]] = {
 def test_broken_packages_are_found_in_these_words(identifier: str, tmp_path: Path) -> None:
     name, members, expected = BUILT[identifier]
     [check] = [check for check in all_checks() if check.id == identifier]
-    package = Package.open(pack(tmp_path / "x.ova", members))
+    form = tarfile.PAX_FORMAT if identifier == "VBX-019" else tarfile.USTAR_FORMAT
+    package = Package.open(pack(tmp_path / "x.ova", members, form=form))
     if identifier == "OSK-003":
         package = beside(tmp_path, members["web.ovf"].decode())
     findings = check.findings(package, target_named(name))
