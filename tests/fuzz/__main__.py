@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from tests.fuzz.bounds import bounded
 
 if TYPE_CHECKING:
-    from tests.fuzz.targets import Ready
+    from tests.fuzz.ready import Ready
 
 ROOT = Path(__file__).parents[2]
 FAILED = ROOT / "tests" / "fixtures" / "fuzz"
@@ -30,6 +30,7 @@ CORPUS = ROOT / ".cache" / "fuzz"
 ATHERIS = "atheris"
 LONGEST_STALL = 60
 LARGEST_KEPT = 400
+LARGEST_SEED = 32 << 10
 
 
 def main() -> int:
@@ -52,6 +53,7 @@ def main() -> int:
         targets = import_module("tests.fuzz.targets").TARGETS
     with TemporaryDirectory(prefix="fuzz-") as place:
         ready = targets[target](Path(place))
+        ready = ready._replace(seeds=[*ready.seeds, *more_seeds(asked.seeds)])
         if guided:
             _guided(target, ready, asked.seconds)
         return at_random(target, ready, asked.seconds, asked.seed)
@@ -63,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print the targets")
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=Path, help="a folder of more inputs to begin with")
     usual = ATHERIS if find_spec(ATHERIS) else "random"
     parser.add_argument("--engine", choices=(ATHERIS, "random"), default=usual)
     asked = parser.parse_args()
@@ -71,10 +74,18 @@ def _arguments() -> argparse.Namespace:
     return asked
 
 
+def more_seeds(folder: Path | None) -> list[bytes]:
+    """Return the small files in a folder and below."""
+    found = sorted(folder.rglob("*")) if folder else []
+    return [
+        path.read_bytes()
+        for path in found
+        if path.is_file() and 0 < path.stat().st_size <= LARGEST_SEED
+    ]
+
+
 def _guided(target: str, ready: Ready, seconds: float) -> None:
     """Hand over to libFuzzer, which ends the process."""
-    from tests.fuzz.mutation import mutated
-
     atheris = import_module(ATHERIS)
     corpus, failed = CORPUS / target, FAILED / target
     corpus.mkdir(parents=True, exist_ok=True)
@@ -89,7 +100,7 @@ def _guided(target: str, ready: Ready, seconds: float) -> None:
     def change(content: bytes, most: int, number: int) -> bytes:
         if number % 2:
             return bytes(atheris.Mutate(content, most))
-        return mutated(content, ready.seeds, Random(number))[:most]
+        return ready.change(content, ready.seeds, Random(number))[:most]
 
     options = [
         f"-max_total_time={int(seconds)}",
@@ -105,14 +116,12 @@ def _guided(target: str, ready: Ready, seconds: float) -> None:
 
 def at_random(target: str, ready: Ready, seconds: float, number: int) -> int:
     """Change inputs at random until time is up, and tell each failure once, by its place."""
-    from tests.fuzz.mutation import mutated
-
     pick, stop = Random(number), time.monotonic() + seconds
     pool, told, count = list(ready.seeds), set[str](), 0
     for seed in ready.seeds:
         ready.attempt(seed)
     while not count or time.monotonic() < stop:
-        content = mutated(pick.choice(pool), pool, pick)
+        content = ready.change(pick.choice(pool), pool, pick)
         count += 1
         try:
             with bounded():

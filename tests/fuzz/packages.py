@@ -6,14 +6,21 @@ from pathlib import Path
 
 from ovf.judging.judge import Judge
 from ovf.judging.profile import profiles
+from ovf.mending.output import mended
+from ovf.package import Package
+from ovf.signing.verify import verify
 from rehost.acceptance import Baseline, baseline_text
 from rehost.errors import InteropError
 from rehost.form import form_named, form_names
 from rehost.judgement import Judged, Judgement
+from rehost.progress import SILENT
 from rehost.report import Finding, Location, Severity
 from rehost.selection import Selection
-from tests.fuzz.attempts import Attempt
+from tests.fuzz.attempts import Attempt, refusal
+from tests.fuzz.parts import NOW, SIGNED
+from tests.ovf.builders import pack, with_disk
 from tests.ovf.environment.media import medium
+from tests.ovf.signing.signers import authority, cert
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "ovf" / "rules"
 REMARK = b"<!-- rehost: ignore DSK, ITM-001 why -->"
@@ -50,6 +57,52 @@ def judge_medium(folder: Path) -> Attempt:
         path = folder / "env.iso"
         path.write_bytes(content)
         Judge(Selection()).judge(path)
+
+    return attempt
+
+
+def archives(folder: Path) -> list[bytes]:
+    """Return archives: a signed package whose descriptor breaks a rule, and one with chunks."""
+    packed = pack(folder / "seed.ova", {**SIGNED, "web.cert": cert(SIGNED["web.mf"])}).read_bytes()
+    chunks = {"disk.vmdk.000000000": b"di", "disk.vmdk.000000001": b"sk"}
+    text = with_disk(more='ovf:chunkSize="2" ovf:size="4"').encode()
+    parted = pack(folder / "seed.ova", {"web.ovf": text, **chunks}).read_bytes()
+    return [each.rstrip(b"\0") + bytes(1024) for each in (packed, parted)]
+
+
+def judge_archive(folder: Path) -> Attempt:
+    """Return an attempt at an archive: judge all of it, plan its mending, and verify it."""
+
+    def attempt(content: bytes) -> None:
+        path = folder / "web.ova"
+        path.write_bytes(content)
+        Judge(Selection(), deep=True).judge(path)
+        Judge(Selection(), targets=TARGETS).judge(path)
+        with refusal():
+            done = mended(path, folder / "new.ova", (), SILENT)
+            done.draft.parcel()
+        with refusal():
+            verify(Package.open(path), [authority().certificate], NOW)
+
+    return attempt
+
+
+def environments() -> list[bytes]:
+    """Return environment documents, good and bad."""
+    found = sorted(FIXTURES.glob("OEN-*/*.xml"))
+    return [path.read_bytes() for path in found]
+
+
+def judge_environment(folder: Path) -> Attempt:
+    """Return an attempt at an environment document: judge it against its package, and alone."""
+    package = FIXTURES / "OEN-004" / "package.ovf"
+
+    def attempt(content: bytes) -> None:
+        path = folder / "ovf-env.xml"
+        path.write_bytes(content)
+        Judge(Selection()).judge(path)
+        with refusal():
+            Judge(Selection(), described=package).judge(path)
 
     return attempt
 

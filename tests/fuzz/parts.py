@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 from ovf import units
+from ovf.environment.values import check_value
 from ovf.judging.validate import validate
 from ovf.machines.hardware import read_machines
 from ovf.package import Descriptor, Package
@@ -23,6 +24,19 @@ from tests.support.models import Memory
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SIGNED = signed_off({"web.ovf": with_disk().encode(), "disk.vmdk": b"disk"})
 MANIFEST = SIGNED["web.mf"]
+WITH_BUNDLE = (
+    descriptor(references='<File ovf:id="de" ovf:href="de.xml"/>', sections="")
+    .replace("<Info/>", '<Info ovf:msgid="info">a</Info>', 1)
+    .replace("</Envelope>", '<Strings xml:lang="de" ovf:fileRef="de"/></Envelope>')
+    .encode()
+)
+BUNDLE = b"""<?xml version="1.0" encoding="UTF-8"?>
+<Strings xmlns="http://schemas.dmtf.org/ovf/envelope/1"
+    xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xml:lang="de">
+  <Msg ovf:msgid="info">ein</Msg>
+  <Msg ovf:msgid="other">zwei</Msg>
+</Strings>
+"""
 LARGEST_FIXTURE = 6000
 FEW = 12
 
@@ -94,6 +108,19 @@ def encoded(content: bytes) -> None:
         return
     _ = keys.subject_of(found), keys.issuer_of(found), chain.may_sign(found), chain.uses(found)
     chain.judged(found, (found, authority().certificate), [authority().certificate], NOW)
+
+
+def bundle(content: bytes) -> None:
+    """Judge a package that has a string bundle in a file of its own."""
+    _judged(_package({"web.ovf": WITH_BUNDLE, "de.xml": content}), descriptor_only=False)
+
+
+def property_value(content: bytes) -> None:
+    """Check a value by a type and qualifiers."""
+    kind, said, value = [*content.decode(errors="replace").split("\n", 2), "", ""][:3]
+    wrong = check_value(value, kind, said)
+    assert value or wrong is None
+    printable(wrong or "").encode()
 
 
 def unit(content: bytes) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
 from unittest.mock import patch
 
 import msgspec
@@ -18,32 +16,13 @@ from converters.disks.image import SECTOR
 from converters.disks.journal import Placed, Record
 from converters.disks.manifest import Manifested
 from converters.disks.registry import Access
-from tests.fuzz import attempts, packages, parts, repairs
+from tests.fuzz import attempts, repairs
 from tests.fuzz.attempts import ABOUT, NAME, PASSPHRASE, Attempt, OneGate
+from tests.fuzz.ovf_targets import OVF_TARGETS
+from tests.fuzz.ready import Ready, Target, is_repaired, repaired
 from tests.support import cloops, dmgs, hdds, redologs, vdis, vhds, vhdxs, vmdks, xvas
 from tests.support.images import KIB, run
 from tests.support.models import Memory
-
-HARMLESS = 8
-"""One input in so many is tried as it is, its checksums not repaired."""
-
-
-class Ready(NamedTuple):
-    """A target that can be run."""
-
-    seeds: list[bytes]
-    attempt: Attempt
-
-
-Target = Callable[[Path], Ready]
-
-
-def _repaired(repair: Callable[[bytes], bytes], attempt: Attempt) -> Attempt:
-    return lambda content: attempt(repair(content) if _is_repaired(content) else content)
-
-
-def _is_repaired(content: bytes) -> bool:
-    return zlib.crc32(content) % HARMLESS > 0
 
 
 def _over(format_name: str) -> Attempt:
@@ -173,7 +152,7 @@ def vhd(folder: Path) -> Ready:
     )
     seeds = [each.packed() for each in (growing, child)]
     fixed = bytes(4096) + vhds.footer(vhds.FIXED, 4096)
-    return Ready([*seeds, fixed], _repaired(repairs.vhd, attempts.disk("vhd")))
+    return Ready([*seeds, fixed], repaired(repairs.vhd, attempts.disk("vhd")))
 
 
 def vhdx(folder: Path) -> Ready:
@@ -193,7 +172,7 @@ def vhdx(folder: Path) -> Ready:
     seeds = [repairs.vhdx_parts(each.built()) for each in (plain, child, logged)]
 
     def attempt(content: bytes) -> None:
-        file = repairs.vhdx(content, repair=_is_repaired(content))
+        file = repairs.vhdx(content, repair=is_repaired(content))
         with patch.object(header, "checksum_of", repairs.quick_sum):
             attempts.tried(file, OneGate(content), "vhdx", Access())
 
@@ -246,7 +225,7 @@ def xva(folder: Path) -> Ready:
 
 
 def _tarred(format_name: str) -> Attempt:
-    return _repaired(repairs.tar, attempts.disk(format_name))
+    return repaired(repairs.tar, attempts.disk(format_name))
 
 
 def bochs(folder: Path) -> Ready:
@@ -328,7 +307,7 @@ def manifest(folder: Path) -> Ready:
         for entry in (Entry(1, b"\1" * 32), Entry(3, None), Entry(1, b"\2" * 32)):
             made.add(entry)
         made.finish()
-    return Ready([path.read_bytes()], _repaired(repairs.manifest, attempts.manifest))
+    return Ready([path.read_bytes()], repaired(repairs.manifest, attempts.manifest))
 
 
 def tar(folder: Path) -> Ready:
@@ -344,7 +323,7 @@ def tar(folder: Path) -> Ready:
     first[156:157] = b"L"
     return Ready(
         [seed, pax, bytes(first) + b"long".ljust(512, b"\0") + seed],
-        _repaired(repairs.tar, attempts.tar),
+        repaired(repairs.tar, attempts.tar),
     )
 
 
@@ -354,49 +333,7 @@ def journal(folder: Path) -> Ready:
     record = Record(1 << 20, [Placed(0, 4096, 512), Placed(512, 9999, 65536)], [])
     frames = [ABOUT.encode(), msgspec.msgpack.encode(record), msgspec.msgpack.encode(record)]
     seed = b"".join(struct.pack("<II", len(each), zlib.crc32(each)) + each for each in frames)
-    return Ready([seed], _repaired(repairs.journal, attempts.journal))
-
-
-def descriptor(folder: Path) -> Ready:
-    """An OVF descriptor, judged and reported."""
-    return Ready(packages.descriptor_seeds(), packages.judge(folder))
-
-
-def medium(folder: Path) -> Ready:
-    """An ISO 9660 image with an environment document on it."""
-    return Ready(packages.media(folder), packages.judge_medium(folder))
-
-
-def baseline(folder: Path) -> Ready:
-    """A baseline of findings."""
-    return Ready([packages.baseline_seed()], packages.baseline(folder))
-
-
-def machines(folder: Path) -> Ready:
-    """The machines of an OVF descriptor, which is made well-formed again."""
-    return Ready(parts.descriptors(folder), _repaired(repairs.xml, parts.machines))
-
-
-def package_manifest(folder: Path) -> Ready:
-    """The manifest of an OVF package."""
-    return Ready(parts.manifests(folder), parts.manifest)
-
-
-def certificate(folder: Path) -> Ready:
-    """The certificate file of an OVF package."""
-    return Ready(parts.certificates(folder), parts.certificate)
-
-
-def certificate_encoded(folder: Path) -> Ready:
-    """What the PEM blocks of a certificate file hold: certificates, CMS signatures."""
-    return Ready(parts.all_encoded(folder), parts.encoded)
-
-
-def units(folder: Path) -> Ready:
-    """Programmatic units, as items have them."""
-    del folder
-    texts = ("byte * 2^20", "hertz*10^6", "MegaBytes", "count / 100", "bit^-1 * 3.5", "kibibyte")
-    return Ready([text.encode() for text in texts], parts.unit)
+    return Ready([seed], repaired(repairs.journal, attempts.journal))
 
 
 TARGETS: dict[str, Target] = {
@@ -404,7 +341,6 @@ TARGETS: dict[str, Target] = {
     for target in (
         *(qcow, qcow2, qed, vmdk, vmdk_extent, vmdk_descriptor, vhd, vhdx, vdi),
         *(parallels, parallels_descriptor, xva, bochs, cloop, dmg, dmg_table, luks),
-        *(any_format, manifest, tar, journal, descriptor, medium, baseline),
-        *(machines, package_manifest, certificate, certificate_encoded, units),
+        *(any_format, manifest, tar, journal, *OVF_TARGETS),
     )
 }
