@@ -165,5 +165,5 @@ def facts(rule: Rule | Check) -> Iterator[tuple[str, str]]:
             yield "Releases", said
         if rule.quote:
             yield "It says", rule.quote
-        yield "Known from", rule.known_from
+        yield "Basis", rule.known_from
     yield "Looks at", f"the package's {rule.needs.value}"

@@ -22,10 +22,10 @@ from rehost.report import Finding, Location, Severity
 
 
 class Sure(Enum):
-    """Where it is known from what an importer does."""
+    """Where it is known from what an importer does, as a label of the source."""
 
-    DOCUMENTATION = "documentation"
-    ISSUE = "issue"
+    DOCUMENTATION = "documented"
+    ISSUE = "reported"
     CODE = "read in its code"
     UNCONFIRMED = "unconfirmed"
 

@@ -19,6 +19,7 @@ from ovf.package import Package
 from rehost.errors import UsageError
 from rehost.report import Finding, Severity
 
+ALIKE = 0.65
 NO_MACHINE = "ENV-006"
 """The rule that tells of a package without a machine, of which no importer makes one."""
 
@@ -64,7 +65,7 @@ def target_named(name: str) -> Target:
         found = next((known[each] for each in known if each.lower() == spelled), None)
         if found is not None:
             return found
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    near = get_close_matches(name.lower(), known, n=3, cutoff=ALIKE)
     meant = f"Did you mean {', '.join(near)}? " if near else ""
     raise UsageError(
         f"no target has the name {name!r}", hint=f"{meant}`rehost ovf targets` lists them."

@@ -110,7 +110,7 @@ def place(package: Package, target: Target) -> Found:
 
     The importer orders the disks by them, the first boots, and ends where one is missing.
 
-    Fix: write both.
+    Fix: write Parent and AddressOnParent.
     """
     for item in items(package.envelope):
         missing = [name for name in ("Parent", "AddressOnParent") if name not in item.said]

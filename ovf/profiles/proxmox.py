@@ -194,7 +194,7 @@ def adapter(package: Package, target: Target) -> Found:
 
     All others become an e1000, for which an old guest may lack the driver; no network is kept.
 
-    Fix: write one of the three into rasd:ResourceSubType, or choose the model after the import.
+    Fix: write E1000, E1000E or VmxNet3 into rasd:ResourceSubType, or choose it after the import.
     """
     for item in importing.devices(package.envelope, ResourceType.ETHERNET):
         model = item.said.get("ResourceSubType", "")

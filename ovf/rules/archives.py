@@ -28,7 +28,7 @@ def archive_suffix(package: Package) -> Found:
 
     Importers choose what to do by the extension.
 
-    Fix: rename it.
+    Fix: let its name end in .ova.
     """
     if package.archive is not None and package.path.suffix != ".ova":
         yield _whole(package), f"archive is not named .ova ({package.path.suffix!r})"
@@ -41,7 +41,7 @@ def ustar(package: Package) -> Found:
     VMware's ovftool and oVirt refuse archives with PAX headers. Members of 8 GiB and more cannot
     be written as USTAR; PKG-023 tells of these.
 
-    Fix: pack it again with `tar --format=ustar`.
+    Fix: pack it again with `rehost ovf pack`, or `tar --format=ustar`.
     """
     if package.archive is None:
         return
@@ -57,7 +57,7 @@ def descriptor_first(package: Package) -> Found:
 
     Importers that stream the archive need it before the disks, and give up without it.
 
-    Fix: pack the archive again, descriptor first.
+    Fix: pack the archive again with `rehost ovf pack`, or the descriptor first.
     """
     if package.archive and package.archive.members[0].name != package.descriptor.name:
         first = package.archive.members[0].name
@@ -70,7 +70,7 @@ def order_of_members(package: Package) -> Found:
 
     Manifest and certificate may also come last. Importers that stream cannot go back.
 
-    Fix: pack the archive again in that order.
+    Fix: pack the archive again with `rehost ovf pack`, which keeps this order.
     """
     signs = package.signs()
     if package.archive is None or len(signs) > MOST_SIGNS:
@@ -98,7 +98,7 @@ def signs_stand_together(package: Package) -> Found:
 
     An importer that found the one begins to verify, and misses the other.
 
-    Fix: pack the archive again with both in one of these places.
+    Fix: pack the archive again with `rehost ovf pack`, or both behind the descriptor.
     """
     signs = package.signs()
     if package.archive is None or len(signs) != 2:
@@ -185,7 +185,7 @@ def end_of_archive(package: Package) -> Found:
 
     Without them nobody can tell whether it is complete, and readers stumble over what follows.
 
-    Fix: pack it again.
+    Fix: pack it again with `rehost ovf pack`.
     """
     if package.archive is not None and (wrong := _wrong_end(package.archive)):
         yield _whole(package), wrong

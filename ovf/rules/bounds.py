@@ -30,7 +30,7 @@ def bounds_are_known(package: Package) -> Found:
 
     An item with another word belongs to no machine.
 
-    Fix: use one of the three words, or leave the attribute out.
+    Fix: write min, normal or max, or leave the attribute out.
     """
     for item in every_item(package.envelope):
         if item.bound not in BOUNDS:

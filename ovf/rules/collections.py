@@ -93,7 +93,7 @@ def startup_actions(package: Package) -> Found:
 
     An importer ignores other words, or refuses the package.
 
-    Fix: use one of these words.
+    Fix: use powerOn or none to start; powerOff, guestShutdown or none to stop.
     """
     envelope = package.envelope
     for item, _, name in _startups(envelope):

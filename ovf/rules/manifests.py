@@ -45,7 +45,7 @@ def lines_can_be_read(package: Package) -> Found:
 
     A line nobody can read protects nothing, and importers refuse the whole package.
 
-    Fix: write the manifest again.
+    Fix: write the manifest again, as `rehost ovf pack --digest sha256` does.
     """
     try:
         package.once(judged_manifest)
@@ -80,7 +80,7 @@ def digests_of_version_1(package: Package) -> Found:
     What is still maintained reads SHA256, and ovftool writes it since 4.2. ESXi and vCenter before
     6.5, PowerCLI before 10.1 and Workstation 12 refuse it.
 
-    Fix: leave it so, unless one of these importers shall read the package.
+    Fix: leave it so, unless so old an importer is to read the package (`--digest sha1`).
     """
     for entry in _first_of(package, frozenset(ALGORITHMS) - {"SHA1"}):
         yield entry.at, f"digests are {entry.algorithm}, which OVF 1 does not know"
@@ -111,7 +111,7 @@ def references_are_listed(package: Package) -> Found:
 
     A file that is not listed can be exchanged unnoticed.
 
-    Fix: write the manifest again.
+    Fix: write the manifest again, as `rehost ovf pack --digest sha256` does.
     """
     yield from _listed(package, "MAN-005")
 
@@ -129,7 +129,7 @@ def everything_is_listed(package: Package) -> Found:
 
     Some versions of vCenter and ESXi refuse a manifest without the descriptor.
 
-    Fix: write the manifest again.
+    Fix: write the manifest again, as `rehost ovf pack --digest sha256` does.
     """
     yield from _listed(package, "MAN-006")
 
@@ -169,7 +169,7 @@ def algorithm_names(package: Package) -> Found:
 
     Importers compare the word, so SHA2-256 is unknown to them.
 
-    Fix: use the plain word.
+    Fix: write SHA1, SHA256, SHA384 or SHA512.
     """
     yield from _written(package, "MAN-009")
 

@@ -67,7 +67,7 @@ def sections_in_their_places(package: Package) -> Found:
 
     The schema lets any section stand in any of them, but importers look for each in its place.
 
-    Fix: move it there.
+    Fix: move the section there.
     """
     for section, name, parent in _sections(package):
         places = PLACES.get(name, (parent,))

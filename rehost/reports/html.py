@@ -98,7 +98,7 @@ def _article(judged: Judged, law: Law | None) -> Iterator[str]:
     for name, said in (
         ("Importer", finding.target),
         ("It says", finding.quote),
-        ("Known from", finding.source),
+        ("Basis", finding.source),
     ):
         if said:
             yield f"<p>{name}: {_said(said)}</p>"

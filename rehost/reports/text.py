@@ -16,6 +16,7 @@ from rehost.report import Finding, Severity
 
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 LEFT = {Mending.DONE: "not mended", Mending.PLANNED: "would not be mended"}
+NOTHING = "nothing to mend without a guess"
 INDENT = " " * 6
 WIDTH = 92
 """How much of a source line is shown; of a longer one, what surrounds the finding."""
@@ -49,11 +50,13 @@ def render(judgement: Judgement) -> str:
 
 def _mended(subject: Subject) -> Iterator[str]:
     """Yield what was mended, and that what follows was not."""
-    if subject.repairs and subject.mending:
-        lines = (f"  {printable(str(repair))}" for repair in subject.repairs)
-        yield "\n".join((click.style(subject.mending, bold=True), *lines)) + "\n"
-    if subject.mending and any(judged.state is State.ACTIVE for judged in subject.judged):
-        yield click.style(f"{LEFT[subject.mending]}, for it needs a decision", bold=True)
+    if not subject.mending:
+        return
+    lines = (f"  {printable(str(repair))}" for repair in subject.repairs)
+    done = subject.mending if subject.repairs else NOTHING
+    yield "\n".join((click.style(done, bold=True), *lines)) + "\n"
+    if any(judged.state is State.ACTIVE for judged in subject.judged):
+        yield click.style(LEFT[subject.mending], bold=True)
 
 
 def _groups(subject: Subject, hinted: set[str]) -> Iterator[list[str]]:
@@ -89,7 +92,7 @@ def _finding(alike: list[Judged], *, with_hint: bool) -> Iterator[str]:
         yield f"{INDENT}hint: {printable(finding.hint)}"
     if with_hint:
         sources = dict.fromkeys(each.finding.source for each in alike if each.finding.source)
-        yield from (f"{INDENT}known from {printable(source)}" for source in sources)
+        yield from (f"{INDENT}{printable(source)}" for source in sources)
 
 
 def _shown(region: Region, colour: str) -> Iterator[str]:

@@ -140,9 +140,16 @@ def test_a_dry_run_needs_no_files(tmp_path: Path) -> None:
     assert done.out.startswith(
         "would be mended\n"
         f"  {example}:32: VirtualSystemType: virtualbox-2.2 -> vmx-13 [VMW-001]\n\n"
-        "would not be mended, for it needs a decision\n"
+        "would not be mended\n"
     )
     assert (done.code, done.err) == (1, "")
+
+
+def test_nothing_to_mend_is_said(source: Path, tmp_path: Path) -> None:
+    rehost("validate", source, "--fix", tmp_path / "new.ova")
+    for more in ("--dry-run", "--ignore=MAN-003"):
+        done = rehost("validate", tmp_path / "new.ova", "--fix", tmp_path / "x.ova", more)
+        assert done.out == ("nothing to mend without a guess\n\n0 errors, 0 warnings, 0 remarks\n")
 
 
 def test_what_is_left_is_told_apart(source: Path, tmp_path: Path) -> None:
@@ -151,7 +158,7 @@ def test_what_is_left_is_told_apart(source: Path, tmp_path: Path) -> None:
         done.out.replace(f"{tmp_path}/", "")
         .split("[DSK-014]\n\n")[1]
         .startswith(
-            "not mended, for it needs a decision\n"
+            "not mended\n"
             "new.ova!web.mf\n"
             "  1:1: info: digests are SHA256, which OVF 1 does not know [MAN-003]\n"
         )

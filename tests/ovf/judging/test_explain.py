@@ -102,7 +102,7 @@ def test_a_check_says_whose_it_is_and_how_it_is_known(check: Check) -> None:
     lines = shown.splitlines()
     assert f"Importers:  {', '.join(importers(check))}" in lines
     assert importers(check)
-    assert f"Known from: {check.known_from}" in lines
+    assert f"Basis:      {check.known_from}" in lines
     assert (f"It says:    {check.quote}" in lines) is bool(check.quote)
 
 

@@ -86,7 +86,7 @@ def test_the_command_says_what_each_importer_will_do() -> None:
         "      it says: Unsupported hardware family 'virtualbox-2.2'.\n"
         "      hint: Write vmx-13, or the lowest version of the hosts it is for, into"
         " vssd:VirtualSystemType.\n"
-        "      known from issue: github.com/owncloud-archive/vm/issues/53, dradispro-tracker #297\n"
+        "      reported: github.com/owncloud-archive/vm/issues/53, dradispro-tracker #297\n"
         "  32:9: error: hardware is of another family ('virtualbox-2.2') [VMW-001, esxi-8.0]\n"
         "      <vssd:VirtualSystemType>virtualbox-2.2</vssd:VirtualSystemType>\n"
         "      ^^^^^^^^^^^^^^^^^^^^^^^\n"
@@ -126,7 +126,7 @@ def test_json_names_target_quote_and_outcome() -> None:
     [finding] = document["findings"]
     assert finding["target"] == "vmware"
     assert finding["quote"] == "Unsupported hardware family 'virtualbox-2.2'."
-    assert finding["known_from"].startswith("issue: github.com/")
+    assert finding["known_from"].startswith("reported: github.com/")
 
 
 def test_a_rule_of_the_standard_counts_where_the_importer_enforces_it() -> None:
