@@ -22,14 +22,16 @@ CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_"
 """What the namespaces of items' children begin with."""
 LATER = tuple(f"{{{CIM}{kind}AllocationSettingData" for kind in ("Storage", "EthernetPort"))
 """What properties begin with that only items of OVF 2.x have."""
+PROPERTIES = (f"{{{CIM}ResourceAllocationSettingData", *LATER)
+"""What properties begin with; those of CIM's other classes are extensions of an item."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenItem:
     """An item's children by their names; of several alike the last, as when items combine.
 
-    ``names`` are those of all children in CIM's namespaces, in their order, but for properties of
-    OVF 2.x that extend an item of 1.x; ``kind`` is the ResourceType, None where it gives no number.
+    ``names`` are those of all its properties, in their order, but for those of OVF 2.x that extend
+    an item of 1.x; ``kind`` is the ResourceType, None where it gives no number.
     """
 
     element: etree._Element
@@ -127,14 +129,15 @@ def _written(element: etree._Element, envelope: Envelope) -> WrittenItem:
         {name: text for name, text in said.items() if text},
         frozenset((envelope.attribute(element, "configuration") or "").split()),
         envelope.attribute(element, "bound") or NORMAL,
-        tuple(local_name(tag) for tag, _ in children if _is_own(tag, envelope)),
+        tuple(local_name(tag) for tag, _ in children if is_property(tag, envelope)),
         _number(said.get("ResourceType", "")),
     )
 
 
-def _is_own(tag: str, envelope: Envelope) -> bool:
+def is_property(tag: str, envelope: Envelope) -> bool:
+    """Say whether a child of an item is a property of its class, and no extension."""
     extension = envelope.version == "1" and tag.startswith(LATER)
-    return tag.startswith(f"{{{CIM}") and not extension
+    return tag.startswith(PROPERTIES) and not extension
 
 
 def _number(text: str) -> int | None:

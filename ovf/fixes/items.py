@@ -8,9 +8,9 @@ from ovf import units
 from ovf.cim import resource_name
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
+from ovf.envelope import Envelope
 from ovf.mending.fix import Done, fix
-from ovf.outline import NORMAL, WrittenItem, every_item, item_sections
-from ovf.text.fragment import CIM
+from ovf.outline import NORMAL, WrittenItem, every_item, is_property, item_sections
 from rehost.errors import DamagedInputError
 from rehost.tracked import local_name, summary
 
@@ -99,28 +99,28 @@ def children_sorted(draft: Draft) -> Done:
     for item in every_item(draft.envelope):
         if item.names and "ElementName" not in item.names:
             name = item.said.get("Caption") or resource_name(item.kind).rpartition(", ")[2]
-            space = etree.QName(_first(item)).namespace
+            space = etree.QName(_first(item, draft.envelope)).namespace
             made = etree.Element(f"{{{space}}}ElementName")
             made.text = name
             draft.text.prepend(item.element, made)
             yield item.element, f"{item.label} has an ElementName now ({summary(name)})"
         children = draft.text.children(item.element)
-        right = sorted(children, key=_place)
+        right = sorted(children, key=lambda child: _place(child, draft.envelope))
         if children != right:
             draft.text.reorder(item.element, right)
             if list(item.names) != sorted(item.names):
                 yield item.element, f"{item.label} has its children in order now"
 
 
-def _place(child: etree._Element) -> tuple[bool, str]:
-    """Return what children of items are sorted by: CIM's own come first, by their names."""
+def _place(child: etree._Element, envelope: Envelope) -> tuple[bool, str]:
+    """Return what children of items are sorted by: properties come first, by their names."""
     tag = str(child.tag)
-    return (False, local_name(tag)) if tag.startswith(f"{{{CIM}") else (True, "")
+    return (False, local_name(tag)) if is_property(tag, envelope) else (True, "")
 
 
-def _first(item: WrittenItem) -> etree._Element:
+def _first(item: WrittenItem, envelope: Envelope) -> etree._Element:
     return next(
         child
         for child in item.element.iterchildren(etree.Element)
-        if str(child.tag).startswith(f"{{{CIM}")
+        if is_property(str(child.tag), envelope)
     )

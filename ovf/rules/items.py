@@ -32,6 +32,8 @@ CLASSES = {
     "EthernetPortItem": "EthernetPortAllocationSettingData",
     "StorageItem": "StorageAllocationSettingData",
 }
+SPACES = tuple(CIM + name for name in CLASSES.values())
+"""What the namespaces of properties begin with; other classes of CIM are extensions."""
 ORDER = ("Item", "EthernetPortItem", "StorageItem")
 
 
@@ -158,7 +160,7 @@ def items_are_of_their_class(package: Package) -> Found:
             theirs = {
                 found
                 for child in item.element.iterchildren(etree.Element)
-                if (found := etree.QName(child).namespace or "").startswith(CIM)
+                if (found := etree.QName(child).namespace or "").startswith(SPACES)
             } - {CIM + CLASSES[name], f"{CIM}{CLASSES[name]}.xsd"}
             if theirs:
                 wrong = summary(min(theirs).removeprefix(CIM))
