@@ -370,7 +370,7 @@ def test_the_command_prints_findings_with_places_and_hints(tmp_path: Path) -> No
         "\n"
         "x.ova!web.mf\n"
         "  warning: file is not in the manifest ('readme') [MAN-006]\n"
-        "      hint: Write the manifest again.\n"
+        "      hint: Write the manifest again, as `rehost ovf pack --digest sha256` does.\n"
         "\n"
         "0 errors, 1 warning, 1 remark\n"
     )
