@@ -42,6 +42,8 @@ class DiskProbe:
         else:
             populated = held.stored + held.packed
         stream = _stream(image.facts)
+        if isinstance(damage := image.facts.details.get("streamDamage"), str):
+            flaws = (*flaws, Flaw(file.name, damage))
         return DiskFacts(
             ISO if known.name == RAW and _is_iso(file) else known.name,
             _variant(image.facts, stream),
@@ -84,8 +86,13 @@ def _stream(facts: Facts) -> StreamFacts | None:
     """Return how a VMDK is written that is a stream by its header, whatever it is called."""
     match facts.details:
         case {"headerVersion": int(version), "streamEnd": int() | None as end, **more}:
-            behind = more.get("bytesBehindStreamEnd")
-            return StreamFacts(version, end, behind if isinstance(behind, int) else 0)
+            behind, due = more.get("bytesBehindStreamEnd"), more.get("streamEndDue")
+            return StreamFacts(
+                version,
+                end,
+                behind if isinstance(behind, int) else 0,
+                due if isinstance(due, int) else None,
+            )
     return None
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from rehost.files import File
 
 GROUP = "rehost.disk_probe"
+NO_END = "the stream has no end-of-stream marker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,19 @@ class StreamFacts:
     """How a stream-optimized VMDK is written.
 
     ``version`` is that of its header, ``end`` the offset of the first byte behind its end-of-stream
-    marker (None without one), and ``behind`` the number of bytes that follow all the same.
+    marker (None without one), and ``behind`` the number of bytes that follow all the same. ``due``
+    is where a marker that is not there belongs, if all of the stream before it is.
     """
 
     version: int
     end: int | None
     behind: int
+    due: int | None = None
+
+    @property
+    def trailing(self) -> str:
+        """What is said of bytes behind the marker."""
+        return f"{self.behind} bytes lie behind the end-of-stream marker"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from lxml import etree
 
 from ovf.cim import ResourceType
-from ovf.contents.probe import DiskFacts, installed
+from ovf.contents.probe import NO_END, DiskFacts, installed
 from ovf.edit.controllers import bus_of_first, free_place
 from ovf.edit.draft import Draft
 from ovf.edit.files import (
@@ -40,6 +40,7 @@ URIS = {
     "iso": "http://www.ecma-international.org/publications/standards/Ecma-119.htm",
 }
 INFO = "The virtual disks"
+MENDED = "`rehost validate PACKAGE --fix DEST` mends that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ def add_disk(draft: Draft, system: str | None, member: Member | None, words: Dis
             where=image.name if image else "",
             hint="Say --capacity.",
         )
+    if image is not None and facts is not None:
+        draft.notes += _doubts(facts, image)
     uri = words.format or (facts and _uri(facts, image))
     file = None if member is None else add_member(draft, member)
     identifier = words.identifier or free_id({each.id for each in draft.envelope.disks}, "vmdisk")
@@ -161,9 +164,11 @@ def replace_image(draft: Draft, name: str, path: Path) -> None:
         disk for disk in draft.envelope.disks if disk.file_ref and disk.file_ref == reference.id
     ]
     for disk in uses:
-        found = _facts(local(path).open(), DiskWords())
+        image = local(path).open()
+        found = _facts(image, DiskWords())
         if found is not None and disk.id is not None:
             facts[disk.id] = found
+            draft.notes += _doubts(found, image)
     replace_file(draft, name, path)
     for identifier, found in facts.items():
         element = _disk(draft, identifier)
@@ -245,6 +250,16 @@ def _facts(image: File, words: DiskWords) -> DiskFacts | None:
     if probe is None or (words.capacity is not None and words.format is not None):
         return None
     return probe.look(image, _Closed())
+
+
+def _doubts(facts: DiskFacts, image: File) -> Iterator[str]:
+    """Yield what importers will have against an image; its file is put in as it is all the same."""
+    for flaw in facts.flaws:
+        yield f"{flaw.where}: {flaw.what}"
+    if facts.stream and facts.stream.due is not None:
+        yield f"{image.name}: {NO_END}; {MENDED}"
+    if facts.stream and facts.stream.behind:
+        yield f"{image.name}: {facts.stream.trailing}; {MENDED}"
 
 
 def uri_of(facts: DiskFacts) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from lxml import etree
 
 from ovf import units
 from ovf.contents.disks import contents
 from ovf.contents.format_uris import declared_format
-from ovf.contents.probe import DiskFacts
+from ovf.contents.probe import DiskFacts, StreamFacts
 from ovf.edit.disks import uri_of
 from ovf.edit.draft import Draft
 from ovf.edit.files import listed
@@ -18,8 +19,10 @@ from ovf.mending.fix import Done, fix
 from ovf.package import name_of
 from ovf.writing.write import held_open
 from rehost.errors import DamagedInputError, InteropError
-from rehost.files import Window
+from rehost.files import File, Held, Joined, Window
 from rehost.tracked import summary
+
+SECTOR = 512
 
 
 def _disks(draft: Draft) -> Iterator[tuple[etree._Element, VirtualDisk]]:
@@ -102,21 +105,50 @@ def formats_from_the_disks(draft: Draft) -> Done:
 @fix("DSK-014")
 def cut_behind_the_end(draft: Draft) -> Done:
     """End the file at its end-of-stream marker; what follows is no part of the disk."""
-    result = draft.result() if draft.package else None
-    ends = {
-        each.reference.id: each.facts.stream.end
-        for each in (result.once(contents) if result else ())
-        if each.facts and each.facts.stream and each.facts.stream.behind
-    }
+    for each in _streams(draft):
+        if each.stream.behind and (end := each.stream.end):
+            cut = Window(each.file, 0, end, each.file.name)
+            yield _replaced(draft, each, cut, "to its end-of-stream marker")
+
+
+@fix("DSK-024")
+def end_with_a_marker(draft: Draft) -> Done:
+    """Put the sector of zeros behind the last grain that is the end-of-stream marker."""
+    for each in _streams(draft):
+        if each.stream.due is not None and not each.facts.flaws:
+            left = each.stream.due + SECTOR - each.file.size
+            marked = Joined((each.file, Held(bytes(left), each.file.name)), each.file.name)
+            yield _replaced(draft, each, marked, "with an end-of-stream marker")
+
+
+class _Stream(NamedTuple):
+    """A File that is a stream, as it is, neither in chunks nor packed once more."""
+
+    element: etree._Element
+    name: str
+    file: File
+    facts: DiskFacts
+    stream: StreamFacts
+
+
+def _streams(draft: Draft) -> Iterator[_Stream]:
+    if draft.package is None:
+        return
+    result = draft.result()
+    found = {each.reference.id: each.facts for each in result.once(contents) if each.facts}
     for element, reference in listed(draft):
-        end = ends.get(reference.id)
-        if result is None or end is None or reference.chunk_size or reference.compressed:
-            continue
-        file = result.stored_file(reference)
-        name = name_of(reference)
-        draft.added[name] = held_open(name, Window(file, 0, end, file.name))
-        draft.set(element, "size", str(end))
-        yield element, f"{summary(name)}: {file.size} -> {end} bytes, to its end-of-stream marker"
+        facts = found.get(reference.id)
+        packed = reference.chunk_size or reference.compressed
+        if facts and facts.stream and not packed:
+            file = result.stored_file(reference)
+            yield _Stream(element, name_of(reference), file, facts, facts.stream)
+
+
+def _replaced(draft: Draft, each: _Stream, file: File, how: str) -> tuple[etree._Element, str]:
+    """Put a file in the place of a stream's, and say so."""
+    draft.added[each.name] = held_open(each.name, file)
+    draft.set(each.element, "size", str(file.size))
+    return each.element, f"{summary(each.name)}: {each.file.size} -> {file.size} bytes, {how}"
 
 
 def _looked_into(draft: Draft) -> Iterator[tuple[etree._Element, VirtualDisk, DiskFacts]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ovf.contents.disks import DiskFile, contents
 from ovf.contents.format_uris import declared_format
-from ovf.contents.probe import DiskFacts, StreamFacts
+from ovf.contents.probe import NO_END, DiskFacts, StreamFacts
 from ovf.judging.rule import Basis, Needs, rule
 from ovf.package import Package
 from rehost.errors import (
@@ -95,10 +95,7 @@ def streams_end_with_their_marker(package: Package) -> Found:
     """
     for each, stream in _streams(package):
         if stream.behind:
-            yield (
-                Location(each.where, offset=stream.end),
-                f"{stream.behind} bytes lie behind the end-of-stream marker",
-            )
+            yield Location(each.where, offset=stream.end), stream.trailing
 
 
 @rule("DSK-020", clause="5.2", needs=Needs.DISKS, basis=Basis.OWN)
@@ -167,14 +164,16 @@ def populated_sizes_are_plausible(package: Package) -> Found:
 def streams_have_an_end(package: Package) -> Found:
     """A streamOptimized VMDK has an end-of-stream marker behind its last grain.
 
-    Without it a reader of the stream cannot tell that it was not cut off. qemu-img writes none
-    where the last grain fills the file; then all the data may be there, which --deep tells.
+    Whoever reads the stream by its markers, as importers do that digest or convert it on its way,
+    comes to the end of the file instead and cannot tell that it was not cut off. qemu-img writes no
+    marker where the last grain fills the file; then all the data is there, and a sector of zeros
+    behind it is all that is missing. Where the last grain is not whole, DSK-020 says so.
 
-    Fix: write it again with rehost disk convert, or fetch it again if it was cut off.
+    Fix: put a sector of zeros behind the last grain and write the manifest again.
     """
     for each, stream in _streams(package):
         if stream.end is None:
-            yield Location(each.where), "the stream has no end-of-stream marker"
+            yield Location(each.where), NO_END
 
 
 @rule("DSK-025", clause="9.1", severity=Severity.WARNING, needs=Needs.DISKS, basis=Basis.OWN)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 SECTOR = 512
 
@@ -73,3 +74,10 @@ def tables(content: bytes, header: dict[str, int]) -> dict[int, int]:
         if place:
             found[grain * header["grain"]] = place
     return found
+
+
+def end_at_marker(path: Path) -> Path:
+    """Cut a stream that qemu-img rounded up off behind its end-of-stream marker."""
+    content = path.read_bytes()
+    path.write_bytes(content[: walked(content).end])
+    return path

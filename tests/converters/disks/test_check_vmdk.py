@@ -216,16 +216,30 @@ def test_a_marker_that_names_another_place_loses_its_grain(packed: Path) -> None
 
 def test_bytes_behind_the_end_of_a_stream_are_told_of(packed: Path) -> None:
     packed.write_bytes(packed.read_bytes() + b"x" * 100)
-    assert told(packed) == ["WARNING: : 100 bytes behind the end-of-stream marker"]
+    assert told(packed) == ["WARNING: : 100 bytes lie behind the end-of-stream marker"]
 
 
 def test_a_stream_without_its_end_is_told_of(packed: Path) -> None:
     packed.write_bytes(packed.read_bytes()[:-512])
-    assert told(packed) == ["ERROR: : it has no end-of-stream marker"]
+    assert told(packed) == ["WARNING: : the stream has no end-of-stream marker"]
     copy = tmp_copy(packed)
     assert rehost("disk", "check", packed, "--repair", copy).code == 0
     assert_identical(packed.with_name("disk.raw"), "raw", copy, "vmdk")
     assert told(copy) == []
+
+
+def test_a_stream_whose_last_grain_is_cut_short_is_damage(packed: Path) -> None:
+    content = packed.read_bytes()
+    last = grains(content)[-1]
+    sector, size = struct.unpack_from("<QI", content, last)
+    for length in (last + 5, last + 100, last + 12 + size - 1):
+        packed.write_bytes(content[:length])
+        assert told(packed) == [
+            "WARNING: : the stream has no end-of-stream marker",
+            f"ERROR:  at {last}: a grain lies behind the end of the file (block {sector // 128})",
+        ]
+    packed.write_bytes(content[: last + 12 + size])
+    assert told(packed) == ["WARNING: : the stream has no end-of-stream marker"]
 
 
 def test_a_deep_check_finds_a_grain_that_does_not_inflate(packed: Path) -> None:

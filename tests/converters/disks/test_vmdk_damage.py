@@ -247,25 +247,27 @@ def test_streams_are_read_whatever_the_order_of_their_grains(
 def test_bytes_behind_the_end_of_a_stream_are_counted(tmp_path: Path, disk: bytes) -> None:
     for padding in (512, 64 * KIB):
         assert image_of(true_stream(disk) + bytes(padding)).facts.oddities == (
-            f"{padding} bytes behind the end-of-stream marker",
+            f"{padding} bytes lie behind the end-of-stream marker",
         )
     plain = make(tmp_path, RAW, MIB, seed=85)
     content = converted(plain, "raw", tmp_path / "qemu.vmdk", VMDKS[4]).read_bytes()
     last = len(content.rstrip(b"\0"))
     end = -(-last // 512) * 512 + 512
     assert image_of(content).facts.oddities == (
-        f"{len(content) - end} bytes behind the end-of-stream marker",
+        f"{len(content) - end} bytes lie behind the end-of-stream marker",
     )
     assert image_of(content[:end]).facts.oddities == ()
-    assert image_of(content[: end - 512]).facts.oddities == ("it has no end-of-stream marker",)
+    assert image_of(content[: end - 512]).facts.oddities == (
+        "the stream has no end-of-stream marker",
+    )
 
 
 def test_a_stream_without_grains_has_an_end_too(tmp_path: Path) -> None:
     assert oddities_of(true_stream(bytes(MIB))) == ()
     plain = create(tmp_path / "plain.raw", RAW, MIB)
     empty = converted(plain, "raw", tmp_path / "qemu.vmdk", VMDKS[4]).read_bytes()
-    assert oddities_of(empty) == ("it has no end-of-stream marker",)
-    assert oddities_of(empty + bytes(1024)) == ("512 bytes behind the end-of-stream marker",)
+    assert oddities_of(empty) == ("the stream has no end-of-stream marker",)
+    assert oddities_of(empty + bytes(1024)) == ("512 bytes lie behind the end-of-stream marker",)
 
 
 def test_a_stream_whose_footer_is_damaged_is_walked(disk: bytes) -> None:
@@ -288,7 +290,7 @@ def test_a_true_stream_cut_anywhere_is_damage(disk: bytes) -> None:
     for length in (len(content) - 512, len(content) - 1536, len(content) // 2, 70 * KIB, 1000):
         cut = content[:length]
         if length == len(content) - 512:
-            assert oddities_of(cut) == ("it has no end-of-stream marker",)
+            assert oddities_of(cut) == ("the stream has no end-of-stream marker",)
             continue
         error = error_of(cut)
         assert (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ovf.mending.mend import mend
 from ovf.package import Package
 from tests.ovf.builders import STREAM, with_disk
 from tests.support.packages import rehost
+from tests.support.streams import walked
 
 SIZE = 1 << 20
 BEHIND = 64512
@@ -81,6 +83,47 @@ def test_a_stream_is_cut_off_at_its_marker(tmp_path: Path, stream: bytes) -> Non
     assert compared.returncode == 0
     digest = hashlib.sha256(stream[:end]).hexdigest()
     assert f"SHA256(disk.vmdk)= {digest}\n" in (result.parent / "web.mf").read_text()
+
+
+def test_a_stream_without_a_marker_gets_one(tmp_path: Path, stream: bytes) -> None:
+    """As qemu-img leaves it out; a grain need not even fill its last sector."""
+    end = len(stream) - BEHIND
+    last = len(stream.rstrip(b"\0"))
+    for size in (end - 512, last, end - 1):
+        (tmp_path / "disk.vmdk").write_bytes(stream[:size])
+        source = written(tmp_path, "disk.vmdk", f'ovf:size="{size}"')
+        assert said(source) == [
+            f"disk.vmdk: {size} -> {end} bytes, with an end-of-stream marker [DSK-024]"
+        ]
+        result = fixed(source) / "disk.vmdk"
+        assert result.read_bytes() == stream[:end]
+        assert walked(result.read_bytes()).end == end
+        digest = hashlib.sha256(stream[:end]).hexdigest()
+        assert f"SHA256(disk.vmdk)= {digest}\n" in (result.parent / "web.mf").read_text()
+        shutil.rmtree(result.parent)
+
+
+def test_a_stream_of_an_empty_disk_gets_a_marker_too(tmp_path: Path) -> None:
+    (tmp_path / "disk.raw").write_bytes(bytes(SIZE))
+    kind = ("-O", "vmdk", "-o", "subformat=streamOptimized")
+    argv = ("qemu-img", "convert", *kind, tmp_path / "disk.raw", tmp_path / "disk.vmdk")
+    subprocess.run(argv, check=True)
+    size = (tmp_path / "disk.vmdk").stat().st_size
+    source = written(tmp_path, "disk.vmdk", f'ovf:size="{size}"')
+    assert said(source) == [
+        f"disk.vmdk: {size} -> {size + 512} bytes, with an end-of-stream marker [DSK-024]"
+    ]
+    assert walked((fixed(source) / "disk.vmdk").read_bytes()).end == size + 512
+
+
+def test_a_stream_that_is_not_whole_gets_no_marker(tmp_path: Path, stream: bytes) -> None:
+    last = len(stream.rstrip(b"\0"))
+    for content in (stream[: last - 1], stream[:last].ljust(len(stream) - BEHIND, b"\0")[:-512]):
+        (tmp_path / "disk.vmdk").write_bytes(content)
+        source = written(tmp_path, "disk.vmdk", f'ovf:size="{len(content)}"')
+        rest = b"" if len(content) < last else b"garbage" * 100
+        (tmp_path / "disk.vmdk").write_bytes(content + rest)
+        assert [each for each in said(source) if "DSK-024" in each] == []
 
 
 @pytest.mark.parametrize("target", ["vmware-esxi-8", "proxmox", "openstack", "gcp", "aws"])

@@ -13,6 +13,7 @@ import numpy as np
 from converters.disks.allocation import BlockCheck, Layout, Part
 from converters.disks.checking import BEHIND, Checked, Findings, Ground, Kind, Lost
 from converters.disks.formats.vmdk.descriptor import Descriptor
+from converters.disks.formats.vmdk.ending import END_MARKER
 from converters.disks.formats.vmdk.grains import Batch
 from converters.disks.formats.vmdk.image import Opened
 from converters.disks.formats.vmdk.opening import descriptor_of, extents_of
@@ -103,8 +104,9 @@ def _check_sparse(extent: SparseExtent, start: int, findings: Findings) -> None:
     for oddity in extent.directory.oddities:
         findings.add(Kind.COPY, oddity, file=name)
     for oddity in extent.end.oddities:
-        trails = "bytes behind" in oddity
-        severity = Severity.WARNING if trails else Severity.ERROR
+        # A grain that is cut short is found where the grains are looked at.
+        harmless = END_MARKER in oddity
+        severity = Severity.WARNING if harmless else Severity.ERROR
         findings.add(Kind.DAMAGE, oddity, file=name, severity=severity)
     for oddity in header.oddities:
         kind = Kind.UNCLOSED if "closed" in oddity else Kind.NOTE
@@ -224,6 +226,7 @@ class _Grains:
         for index in np.flatnonzero((places >= 0) & (places < self._extent.file.size)).tolist():
             raw = self._extent.file.pread(int(places[index]), MARKER.size)
             if len(raw) < MARKER.size:
+                sizes[index] = MARKER.size
                 continue
             sector, size = MARKER.unpack(raw)
             sizes[index] = MARKER.size + size

@@ -33,15 +33,18 @@ class Ending(NamedTuple):
     """What was found behind the last grain.
 
     ``stop`` is the offset of the first byte behind the end-of-stream marker, if that was found, and
-    ``left`` the number of bytes from there on.
+    ``left`` the number of bytes from there on. ``due`` is where a marker belongs that is not there,
+    all before it being whole, and ``damage`` says what is not.
     """
 
     oddities: tuple[str, ...] = ()
     stop: int | None = None
     left: int = 0
+    due: int | None = None
+    damage: str | None = None
 
 
-WITHOUT_MARKER = Ending((f"it has no {END_MARKER}",))
+WITHOUT_MARKER = Ending((f"the stream has no {END_MARKER}",))
 
 
 class Footer(NamedTuple):
@@ -76,30 +79,38 @@ def ending(file: File, last: int) -> Ending:
     at = last
     for _ in range(MOST_MARKERS):
         marker = file.pread(at, SECTOR)
-        if len(marker) < SECTOR:
-            return WITHOUT_MARKER
-        if marker == END:
+        if not any(marker):
             return _behind(file, at)
-        at += _length(marker)
+        stop = at + _length(marker) if len(marker) >= MARKER.size else file.size + 1
+        if stop > file.size:
+            return _cut(file, at) if at == last else WITHOUT_MARKER
+        at = -(-stop // SECTOR) * SECTOR
     return Ending()
 
 
 def _behind(file: File, at: int) -> Ending:
     """Say what lies behind the end-of-stream marker that should be at ``at``."""
-    if file.pread(at, SECTOR) != END:
-        return WITHOUT_MARKER
+    marker = file.pread(at, SECTOR)
+    if marker != END:
+        due = at if not any(marker) and file.size > at - SECTOR else None
+        return WITHOUT_MARKER._replace(due=due)
     left = file.size - at - SECTOR
-    oddities = (f"{left} bytes behind the {END_MARKER}",) if left else ()
+    oddities = (f"{left} bytes lie behind the {END_MARKER}",) if left else ()
     return Ending(oddities, at + SECTOR, left)
 
 
+def _cut(file: File, last: int) -> Ending:
+    said = f"its last grain begins at {last}, the file ends at {file.size}"
+    return WITHOUT_MARKER._replace(damage=f"the VMDK is cut short ({said})")
+
+
 def _length(marker: bytes) -> int:
-    """Return how far it is from a marker to the next one."""
+    """Return how many bytes a marker and what it announces take; the next begins at a sector."""
     sectors: int
     size: int
     sectors, size, kind = MARKER.unpack_from(marker)
     if size:
-        return -(-(GRAIN_MARKER.size + size) // SECTOR) * SECTOR
+        return GRAIN_MARKER.size + size
     return SECTOR + (sectors * SECTOR if kind != END_OF_STREAM else 0)
 
 
@@ -115,7 +126,7 @@ def _walked(file: File, header: Header, oddity: str) -> Footer:
         _, size, kind = MARKER.unpack_from(marker)
         if not size and kind == GRAIN_DIRECTORY:
             directory = at // SECTOR + 1
-        at += _length(marker)
+        at = -(-(at + _length(marker)) // SECTOR) * SECTOR
     raise DamagedInputError(
         f"the stream-optimized VMDK has no footer (the file ends at {file.size}, "
         f"the disk has {header.capacity} sectors)",

@@ -64,7 +64,10 @@ class SparseExtent(GrainedExtent):
         if not self._is_stream:
             return self.header.details
         end = self.end
-        return {**self.header.details, "streamEnd": end.stop, "bytesBehindStreamEnd": end.left}
+        told = {"streamEnd": end.stop, "bytesBehindStreamEnd": end.left}
+        more = {"streamEndDue": end.due, "streamDamage": end.damage}
+        said = {name: value for name, value in more.items() if value is not None}
+        return {**self.header.details, **told, **said}
 
     @property
     def oddities(self) -> tuple[str, ...]:
