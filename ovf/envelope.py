@@ -31,6 +31,8 @@ XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 VMW = "http://www.vmware.com/schema/ovf"
 VBOX = "http://www.virtualbox.org/ovf/machine"
 PROPERTY_MACRO = re.compile(r"\$\{([^{}]+)\}")
+TRUE = frozenset(("true", "1"))
+"""Both words XML Schema has for it."""
 UNCOMPRESSED = frozenset({"", "identity"})
 LARGEST_NUMBER = 1 << 62
 
@@ -143,6 +145,10 @@ class Envelope(Views):
         value = element.get(name) if value is None else value
         return None if value is None else str(value)
 
+    def flag(self, element: etree._Element, name: str) -> bool:
+        """Say whether an OVF attribute is there and true, in either of its spellings."""
+        return (self.attribute(element, name) or "").strip() in TRUE
+
     def children(self, element: etree._Element, *names: str) -> Iterator[etree._Element]:
         """Yield child elements in the OVF namespace with one of these names, or all elements."""
         for child in element.iterchildren(etree.Element):
@@ -235,7 +241,7 @@ class Envelope(Views):
             for section in self.sections("DeploymentOptionSection")
             for option in self.children(section, "Configuration")
         ]
-        marked = [option for option in options if self.attribute(option, "default") == "true"]
+        marked = [option for option in options if self.flag(option, "default")]
         return next((self.attribute(option, "id") for option in marked + options), None)
 
     def reference(self, identifier: str) -> Reference | None:

@@ -60,7 +60,7 @@ class Folder:
 
     def find(self, name: str, by: str) -> File | None:
         """Open a file below the folder."""
-        if any(len(part.encode()) > LONGEST_PART for part in name.split("/")):
+        if any(len(os.fsencode(part)) > LONGEST_PART for part in name.split("/")):
             return None
         try:
             return open_beneath(self._folder, name, by=by)

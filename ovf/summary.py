@@ -245,7 +245,7 @@ def _property(
     envelope: Envelope, entry: etree._Element, before: str | None, after: str | None
 ) -> PropertySummary:
     key = envelope.attribute(entry, "key") or ""
-    secret = envelope.attribute(entry, "password") == "true"
+    secret = envelope.flag(entry, "password")
     return PropertySummary(
         key=".".join(part for part in (before, key, after) if part),
         type=envelope.attribute(entry, "type"),
@@ -253,7 +253,7 @@ def _property(
         label=envelope.text(envelope.first(entry, "Label")),
         description=envelope.text(envelope.first(entry, "Description")),
         qualifiers=envelope.attribute(entry, "qualifiers"),
-        user_configurable=envelope.attribute(entry, "userConfigurable") == "true",
+        user_configurable=envelope.flag(entry, "userConfigurable"),
         password=secret,
     )
 

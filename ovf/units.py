@@ -20,6 +20,8 @@ from rehost.errors import DamagedInputError
 LONGEST = 100
 LARGEST_EXPONENT = 128
 LARGEST_POWER = 3
+LARGEST = 1 << 256
+"""Of a multiplier, or one over it; what is beyond counts nothing there is."""
 
 DECIMAL = ("kilo", "mega", "giga", "tera", "peta", "exa", "zetta", "yotta")
 BINARY = ("kibi", "mebi", "gibi", "tebi", "pebi", "exbi", "zebi", "yobi")
@@ -110,7 +112,7 @@ def parse(text: str, *, where: str = "") -> Unit:
     if (unit := _expression(_modern(closed))) is not None:
         return replace(unit, legacy=True)
     raise DamagedInputError(
-        f"is not a unit ({text!r})",
+        f"is not a unit ({plain!r})",
         where=where,
         hint="Units are written like 'byte * 2^20' (DSP0004, programmatic units).",
     )
@@ -137,6 +139,8 @@ def _expression(text: str) -> Unit | None:
         product *= factor**sign
         if base not in {"", "count"}:
             powers[base] = powers.get(base, 0) + sign * power
+    if not 1 <= LARGEST * abs(product) <= LARGEST * LARGEST:
+        return None
     return Unit(product, _named_together(powers))
 
 

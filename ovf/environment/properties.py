@@ -17,7 +17,6 @@ from rehost.report import Location
 from rehost.tracked import local_name, summary
 
 COLLECTION = "VirtualSystemCollection"
-TRUE = frozenset(("true", "1"))
 INTEGERS = {
     f"{sign}int{bits}": (-(1 << bits - 1), (1 << bits - 1) - 1)
     if sign == "s"
@@ -222,8 +221,8 @@ def _property(element: etree._Element, envelope: Envelope) -> Property:
         key=said(element, "key") or "",
         type=said(element, "type"),
         qualifiers=said(element, "qualifiers"),
-        configurable=(said(element, "userConfigurable") or "").strip() in TRUE,
-        password=(said(element, "password") or "").strip() in TRUE,
+        configurable=envelope.flag(element, "userConfigurable"),
+        password=envelope.flag(element, "password"),
         value=said(element, "value"),
         alternatives=tuple(
             Default(said(each, "configuration"), said(each, "value"), envelope.at(each))

@@ -49,7 +49,7 @@ def options(envelope: Envelope) -> Iterator[Hit]:
 def properties(envelope: Envelope) -> Iterator[Hit]:
     """Hit properties that somebody is to fill in, or that have a value for the guest."""
     for _, entry in envelope.properties():
-        if envelope.attribute(entry, "userConfigurable") == "true" or envelope.value(entry):
+        if envelope.flag(entry, "userConfigurable") or envelope.value(entry):
             key = summary(envelope.attribute(entry, "key") or "")
             yield Hit(envelope.at(entry), f"property {key!r} does not reach the guest")
 

@@ -72,7 +72,7 @@ def _product(section: etree._Element, reading: Reading) -> None:
     for entry in envelope.children(section, "Property"):
         key = envelope.attribute(entry, "key") or ""
         value = envelope.value(entry)
-        if envelope.attribute(entry, "password") == "true" or not value:
+        if envelope.flag(entry, "password") or not value:
             value = None
         what = f"{reading.place(entry)} Property '{summary(key)}'"
         why = "the guest would get it by the OVF environment, which is not carried"

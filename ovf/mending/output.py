@@ -32,7 +32,10 @@ def mended(
     With ``descriptor_only`` no other file is looked at.
     """
     package = Package.open(source)
-    if dest.resolve() in {source.resolve(), package.path.resolve()}:
+    own = {source.resolve(), package.path.resolve()}
+    if package.archive is None:
+        own.add(package.path.resolve().parent)
+    if dest.resolve() in own:
         raise UsageError(
             "would replace the package that is mended",
             where=str(dest),

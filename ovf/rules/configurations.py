@@ -16,7 +16,6 @@ from rehost.tracked import summary
 
 Found = Iterator[tuple[Location, str]]
 REFERRING = ("Value", "InstanceCount")
-TRUE = frozenset(("true", "1"))
 NEEDED = ("Label", "Description")
 
 
@@ -139,7 +138,7 @@ def one_default(package: Package) -> Found:
     marked = [
         (option, name)
         for option, name in configurations(envelope)
-        if (envelope.attribute(option, "default") or "").strip() in TRUE
+        if envelope.flag(option, "default")
     ]
     for option, name in marked[1:]:
         first = summary(marked[0][1])

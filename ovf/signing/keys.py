@@ -163,7 +163,11 @@ def _matched(
         raise UnsupportedInputError(
             f"key is neither RSA nor ECDSA ({type(key).__name__})", where=where, hint=KEY_HINT
         )
-    if key.public_key() != own.public_key():
+    try:
+        certified = public_key_of(own)
+    except ValueError as error:
+        raise UnsupportedInputError(f"certificate's {error}", where=where, hint=KEY_HINT) from None
+    if key.public_key() != certified:
         raise UsageError(
             f"key is not that of the certificate ({subject_of(own)})",
             where=where,

@@ -18,7 +18,7 @@ from ovf.signing.insertion import insert
 from ovf.signing.keys import Signer, pem, sign, subject_of
 from ovf.writing.parcel import parcel, sealed
 from ovf.writing.write import Contents, write_archive, write_folder
-from rehost.errors import RefusedError, UnsupportedInputError
+from rehost.errors import RefusedError, UnsupportedInputError, UsageError
 from rehost.files import read_all
 from rehost.outputs import staged, writing
 from rehost.progress import SILENT, Progress
@@ -65,6 +65,12 @@ def sign_package(
     manifest = read_all(package.member(name), LARGEST)
     who = subject_of(signer.certificate)
     remarks = tuple(_remarks(package, algorithm))
+    if dest is not None and dest.suffix.lower() == ".ovf":
+        raise UsageError(
+            "is named as a descriptor, not as a package",
+            where=str(dest),
+            hint="Name an .ova or, of a package in a folder, another folder.",
+        )
     if dest is not None and package.archive is None:
         contents = _signed_contents(package, manifest, signer, algorithm)
         write = write_archive if dest.suffix.lower() == ".ova" else write_folder

@@ -24,6 +24,7 @@ NAME = 33
 LARGEST = 64 << 20
 MOST_FILES = 1000
 LONGEST_NAME = 64
+"""In bytes of UTF-8, as pycdlib counts the names of Joliet."""
 LABEL = re.compile(r"[A-Za-z0-9_-]{1,16}")
 MADE = b"1980010100000000\0"
 NO_DATE = b"0000000000000000\0"
@@ -62,9 +63,12 @@ def _refuse(files: Mapping[str, bytes], label: str) -> None:
             hint="It has up to 16 letters, digits, hyphens and underscores.",
         )
     for name in files:
-        odd = len(name) > LONGEST_NAME or "/" in name or not name.isprintable()
+        odd = "/" in name or not name.isprintable() or len(name.encode()) > LONGEST_NAME
         if odd or name in {"", ".", ".."}:
-            raise UsageError(f"is no name for a file on a medium ({name!r})")
+            raise UsageError(
+                f"is no name for a file on a medium ({name!r})",
+                hint=f"It has up to {LONGEST_NAME} bytes, and no slash.",
+            )
 
 
 def _plain(name: str, number: int) -> str:

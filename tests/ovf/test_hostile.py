@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import time
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from ovf.envelope import Envelope
+from ovf.judging.targets import prospect, target_named
 from ovf.judging.validate import validate
 from ovf.machines.hardware import read_machines
 from ovf.package import Descriptor, Package
 from rehost.errors import InteropError
-from tests.ovf.builders import FIXTURES, SCSI, beside, descriptor, item, pack
+from tests.ovf.builders import FIXTURES, SCSI, beside, descriptor, item, pack, with_disk
 
 GOOD = (FIXTURES / "rules" / "ITM-001" / "good.ovf").read_text()
 PIECES = re.findall(r"<[^>]+>|[^<]+", GOOD)
@@ -126,3 +128,16 @@ def test_many_references_to_one_file_in_chunks_take_time_in_proportion(tmp_path:
     started = time.monotonic()
     validate(package)
     assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("size", ["\u00b2", "0" * 5000])
+def test_a_size_that_is_no_number_is_no_size_of_zero(tmp_path: Path, size: str) -> None:
+    text = with_disk(more=f'ovf:size="{size}"')
+    judged_for = prospect(beside(tmp_path, text), target_named("vmware"))
+    assert "VMW-035" not in {finding.rule for finding in judged_for.findings}
+
+
+def test_a_descriptor_may_have_a_name_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"w\xff.ovf")
+    path.write_text(GOOD)
+    assert not [each for each in validate(Package.open(path)) if each.rule.startswith("MAN")]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
 
-from tests.ovf.builders import pack, signed_off
+from ovf.showing import shown
+from ovf.summary import summary_of
+from tests.ovf.builders import beside, descriptor, item, pack, signed_off
 from tests.ovf.edit.appliances import DISK, WEB
 from tests.support.generated import schemas
 from tests.support.packages import rehost
@@ -121,3 +123,25 @@ def test_collections_are_shown_with_what_is_in_them(tmp_path: Path) -> None:
     (tmp_path / "web.ovf").write_text(text)
     done = rehost("ovf", "show", "web.ovf", cwd=tmp_path)
     assert "\nCollection 'all'\n\nVirtual system 'web' in 'all'\n" in done.out
+
+
+def test_what_is_true_may_be_spelled_as_a_number(tmp_path: Path) -> None:
+    options = '<Configuration ovf:id="a"/><Configuration ovf:id="b" ovf:default=" 1 "/>'
+    text = descriptor(
+        around=f"<DeploymentOptionSection><Info/>{options}</DeploymentOptionSection>",
+        sections='<ProductSection><Info/><Property ovf:key="k" ovf:type="string" ovf:value="secret"'
+        ' ovf:password="1" ovf:userConfigurable="1"/></ProductSection>',
+    )
+    found = summary_of(beside(tmp_path, text))
+    [entry] = found.systems[0].products[0].properties
+    assert (entry.value, entry.password, entry.user_configurable) == (None, True, True)
+    assert found.default_configuration == "b"
+
+
+def test_units_beyond_any_use_are_shown_as_unknown(tmp_path: Path) -> None:
+    unit = f"byte * {'9' * 40}^128"
+    memory = item(InstanceID=1, ResourceType=4, VirtualQuantity=1, AllocationUnits=unit)
+    disks = f'<Disk ovf:diskId="d" ovf:capacity="5" ovf:capacityAllocationUnits="{unit}"/>'
+    found = summary_of(beside(tmp_path, descriptor(memory, disks=disks)))
+    assert (found.disks[0].capacity, found.systems[0].hardware[0].memory) == (None, None)
+    assert "d: of unknown size, empty" in shown(found)

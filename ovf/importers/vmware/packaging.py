@@ -13,6 +13,7 @@ from ovf.importers import reading as importing
 from ovf.judging.profile import Hit, Sure, Target, check
 from ovf.judging.rule import Needs
 from ovf.manifest import Entry, read_manifest
+from ovf.outline import whole
 from ovf.package import Package, is_remote
 from rehost.errors import DamagedInputError
 from rehost.files import read_all
@@ -157,8 +158,12 @@ def disk_in_an_empty_file(package: Package, target: Target) -> Iterator[Hit]:
     envelope = package.envelope
     used = {disk.file_ref for disk in envelope.disks}
     for file in envelope.references:
-        empty = file.size is not None and file.size.strip().isdigit() and not int(file.size)
-        if empty and file.id in used and envelope.dialect is None and not is_remote(file):
+        if (
+            whole(file.size) == 0
+            and file.id in used
+            and envelope.dialect is None
+            and not is_remote(file)
+        ):
             yield Hit(file.at, "a disk lies in the file, but ovf:size is 0")
 
 

@@ -254,6 +254,7 @@ def test_a_medium_is_the_same_whenever_it_is_made(monkeypatch: pytest.MonkeyPatc
         ({"a": b""}, "a label", "is no label of a medium ('a label')"),
         ({"a/b": b""}, "x", "is no name for a file on a medium ('a/b')"),
         ({"..": b""}, "x", "is no name for a file on a medium ('..')"),
+        ({"é" * 33: b""}, "x", f"is no name for a file on a medium ('{'é' * 33}')"),
     ],
 )
 def test_what_no_medium_holds_is_refused(files: dict[str, bytes], label: str, message: str) -> None:

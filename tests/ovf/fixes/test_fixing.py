@@ -209,6 +209,16 @@ def test_whatever_is_wrong_with_archive_and_manifest_is_written_anew(
             "hint: Name another DEST; move it afterwards.\n",
         ),
         (
+            ("{folder}/plain", "--fix", "{folder}/plain", "--force"),
+            "error: {folder}/plain: would replace the package that is mended\n"
+            "hint: Name another DEST; move it afterwards.\n",
+        ),
+        (
+            ("{folder}/plain/web.ovf", "--fix", "{folder}/plain", "--force"),
+            "error: {folder}/plain: would replace the package that is mended\n"
+            "hint: Name another DEST; move it afterwards.\n",
+        ),
+        (
             ("{source}", "--dry-run"),
             "error: --dry-run says what --fix would do\n"
             "hint: Name the package to write: --fix DEST.\n",
@@ -228,6 +238,8 @@ def test_what_cannot_be_done_is_refused(
     source: Path, tmp_path: Path, more: tuple[str, ...], expected: str
 ) -> None:
     (tmp_path / "disk.vmdk.ova").write_bytes(b"")
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "web.ovf").write_text(with_disk())
     names = {"source": source, "folder": tmp_path}
     done = rehost("validate", *(each.format(**names) for each in more))
     assert (done.code, done.out, done.err) == (done.code, "", expected.format(**names))

@@ -473,7 +473,7 @@ def test_sections_properties_and_unused_files_are_dropped_one_by_one(tmp_path: P
         disks=blank("spare"),
         sections="<ProductSection><Info/><Product>Web</Product><Version>2</Version>"
         '<Property ovf:key="host" ovf:type="string" ovf:value="web1"/>'
-        '<Property ovf:key="pass" ovf:type="string" ovf:value="secret" ovf:password="true"/>'
+        '<Property ovf:key="pass" ovf:type="string" ovf:value="secret" ovf:password="1"/>'
         "</ProductSection><EulaSection><Info/><License>Long</License></EulaSection>",
     ).replace('ovf:id="web"', 'ovf:id="web" vmw:flavour="mint"')
     _, losses = machine_of(tmp_path, text)

@@ -385,6 +385,11 @@ WRONG_KEYS: dict[str, tuple[str, str, int]] = {
         "Make an RSA or ECDSA key, as `rehost ovf testkey` does.",
         4,
     ),
+    "--key key.pem --certificate odd.pem": (
+        "key.pem: certificate's key is of a kind or size that is not used",
+        "Make an RSA or ECDSA key, as `rehost ovf testkey` does.",
+        4,
+    ),
     "--key key.pem --certificate key.pem": (
         "key.pem: holds a certificate that cannot be read, or none",
         "PEM or DER is read.",
@@ -411,6 +416,11 @@ def odd_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key_file(folder, BY_ROOT, b"secret").rename(folder / "locked.pem")
     key_file(folder, BY_ROOT)
     (folder / "ed.pem").write_bytes(openssl("genpkey", "-algorithm", "ed25519"))
+    (folder / "curve.pem").write_bytes(
+        openssl("ecparam", "-name", "secp224r1", "-param_enc", "explicit", "-genkey", "-noout")
+    )
+    asked = ("-new", "-x509", "-key", folder / "curve.pem", "-subj", "/CN=Odd", "-days", "9")
+    (folder / "odd.pem").write_bytes(openssl("req", *asked))
     (folder / "wrong").write_bytes(b"wrong")
     packed = pkcs12.serialize_key_and_certificates
     locked = serialization.BestAvailableEncryption(b"secret")
@@ -426,6 +436,16 @@ def test_keys_and_certificates_that_do_not_do_are_told(odd_keys: Path, asked: st
     words = [word if word.startswith("-") else str(odd_keys / word) for word in asked.split()]
     told = refused(odd_keys, odd_keys / "x.ova", "y.ova", *words)
     assert told == WRONG_KEYS[asked]
+
+
+def test_a_signed_package_is_no_descriptor(tmp_path: Path) -> None:
+    for name, content in SIGNED.items():
+        (tmp_path / name).write_bytes(content)
+    assert refused(tmp_path, tmp_path, tmp_path / "y" / "y.ovf", *identity(tmp_path)) == (
+        "y/y.ovf: is named as a descriptor, not as a package",
+        "Name an .ova or, of a package in a folder, another folder.",
+        2,
+    )
 
 
 def test_an_archive_in_gzip_is_told_to_be_unpacked(tmp_path: Path) -> None:
