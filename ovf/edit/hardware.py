@@ -7,7 +7,8 @@ one configuration only).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from lxml import etree
 
@@ -28,6 +29,8 @@ MOST_MEMORY = 1 << 52
 MIB_UNIT = "byte * 2^20"
 MOST_PROCESSORS = 65_535
 SYSTEM = ("ElementName", "InstanceID", "VirtualSystemIdentifier", "VirtualSystemType")
+UNITS = "AllocationUnits"
+CLAIMS = ("Reservation", "Limit")
 WORDS = ("Caption", "Description", "ElementName")
 QUANTITIES = r"(?<![\d.])%s(?= ?(?:virtual CPU|v?CPU|[KMG]i?B\b))"
 
@@ -46,6 +49,7 @@ def set_processors(
         if cores and count % cores:
             note = f"vmw:CoresPerSocket {cores} does not divide {count} processors"
             draft.notes.append(f"{draft.where(item.element)}: {note}")
+        quantities.refuse_outside(item, count)
         quantities.set(item, count)
     if not _all(draft, system, kind):
         name = f"{count} virtual CPU(s)"
@@ -66,12 +70,13 @@ def set_memory(
     chosen = _items(draft, system, kind, configurations)
     quantities = _Quantities(Hardware.of(draft, system))
     for item in chosen:
+        quantities.refuse_outside(item, size, partial(_worth, item))
         factor = _unit(item)
         keeps = factor > 0 and size % factor == 0
         if not keeps:
-            factor, unit = (MIB, MIB_UNIT) if size % MIB == 0 else (1, "byte")
-            quantities.hardware.say(item, "AllocationUnits", unit)
+            factor = _turn(quantities, item, size)
         quantities.set(item, size // factor, renames=keeps)
+        draft.notes += _overruled(draft, item, size)
     if not _all(draft, system, kind):
         factor, unit, short = (MIB, MIB_UNIT, "MB") if size % MIB == 0 else (1, "byte", "B")
         said = {"AllocationUnits": unit, "Description": "Memory Size"}
@@ -169,10 +174,12 @@ class _Quantities:
             if each.bound in {"min", "max"}:
                 self._bounds.setdefault(each.instance, []).append(each)
 
+    def bounds_of(self, item: WrittenItem) -> list[WrittenItem]:
+        """Return the items that bound one."""
+        return self._bounds.get(item.instance, [])
+
     def set(self, item: WrittenItem, quantity: int, *, renames: bool = True) -> None:
-        """Set a number, refusing one outside the range, and mend names that repeat the old one."""
-        for bound in self._bounds.get(item.instance, ()):
-            self._refuse_outside(bound, item, quantity)
+        """Set a number, and mend names that repeat the old one."""
         old = item.said.get("VirtualQuantity", "")
         for name in WORDS:
             text = item.said.get(name, "")
@@ -182,22 +189,67 @@ class _Quantities:
                     self.hardware.say(item, name, renamed)
         self.hardware.say(item, "VirtualQuantity", str(quantity))
 
-    def _refuse_outside(self, bound: WrittenItem, item: WrittenItem, quantity: int) -> None:
-        limit = whole(bound.said.get("VirtualQuantity"))
-        least = bound.bound == "min"
-        if limit is None or (quantity >= limit if least else quantity <= limit):
-            return
-        raise UsageError(
-            f"{item.label} may have at {'least' if least else 'most'} {limit}"
-            f" (asked for {quantity})",
-            where=self.hardware.draft.where(bound.element),
-            hint="The package gives this range itself; stay inside it.",
-        )
+    def refuse_outside(
+        self, item: WrittenItem, amount: int, worth: Callable[[WrittenItem], int] = lambda _: 1
+    ) -> None:
+        """Refuse an amount outside the range of an item; ``worth`` is what one of a bound is."""
+        for bound in self.bounds_of(item):
+            limit, one = whole(bound.said.get("VirtualQuantity")), worth(bound)
+            least = bound.bound == "min"
+            if limit is None or not one:
+                continue
+            if amount < limit * one if least else amount > limit * one:
+                raise UsageError(
+                    f"{item.label} may have at {'least' if least else 'most'} {limit * one}"
+                    f" (asked for {amount})",
+                    where=self.hardware.draft.where(bound.element),
+                    hint="The package gives this range itself; stay inside it.",
+                )
+
+
+def _worth(item: WrittenItem, bound: WrittenItem) -> int:
+    """Return the bytes of a bound's unit, which is its item's where it says none."""
+    return _unit(bound if UNITS in bound.said else item)
+
+
+def _turn(quantities: _Quantities, item: WrittenItem, size: int) -> int:
+    """Give an item another unit in which it can be of a size; return the bytes of that.
+
+    What else it says in the old one is said in the new; what bounds it keeps the old.
+    """
+    old = _unit(item)
+    claims = {name: number * old for name, number in _claims(item).items() if old}
+    factor, unit = (MIB, MIB_UNIT)
+    if any(amount % MIB for amount in (size, *claims.values())):
+        factor, unit = (1, "byte")
+    for bound in quantities.bounds_of(item):
+        if UNITS not in bound.said:
+            quantities.hardware.say(bound, UNITS, item.said.get(UNITS, MIB_UNIT))
+    for name, amount in claims.items():
+        quantities.hardware.say(item, name, str(amount // factor))
+    quantities.hardware.say(item, UNITS, unit)
+    return factor
+
+
+def _claims(item: WrittenItem) -> dict[str, int]:
+    """Return what an item claims of the host, in its unit."""
+    said = {name: whole(item.said.get(name)) for name in CLAIMS}
+    return {name: number for name, number in said.items() if number}
+
+
+def _overruled(draft: Draft, item: WrittenItem, size: int) -> Iterator[str]:
+    """Tell of claims that a size of memory contradicts."""
+    claims = {name: number * _unit(item) for name, number in _claims(item).items()}
+    where = f"{draft.where(item.element)}: {item.label}"
+    if (reserved := claims.get("Reservation", 0)) > size:
+        yield f"{where} still reserves {reserved} bytes, more than its memory"
+    if 0 < (limit := claims.get("Limit", 0)) < size:
+        yield f"{where} is still limited to {limit} bytes, less than its memory"
 
 
 def _unit(item: WrittenItem) -> int:
     """Return the bytes of an item's unit; silence means MiB, as importers read it."""
-    said = item.said.get("AllocationUnits")
+    said = item.said.get(UNITS)
     try:
         return units.multiplier(said) if said else MIB
     except InteropError:

@@ -75,7 +75,6 @@ class Judge:
 
     def _opened(self, source: Path) -> Package:
         package = Package.open(source, tolerant=True)
-        package.schemas, package.explains = self.schemas, self.explain
         if self.described is not None:
             if package.written.version != ENVIRONMENT:
                 raise UsageError(
@@ -88,7 +87,7 @@ class Judge:
 
     def opened(self, source: Path, package: Package) -> Subject:
         """Judge a source that is open already."""
-        package.schemas = self.schemas
+        package.schemas, package.explains = self.schemas, self.explain
         if self.deep:
             from ovf.contents.deep import read_everything
 

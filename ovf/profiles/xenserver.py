@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice, permutations
+from itertools import combinations, islice
 from types import MappingProxyType
 
 from ovf.cim import ResourceType
@@ -110,7 +110,7 @@ def ids_hold_each_other(package: Package, target: Target) -> Found:
     Fix: number the disks with as many digits each, as disk01 and disk10.
     """
     disks = [disk for disk in package.envelope.disks if disk.id]
-    for one, other in islice(permutations(disks, 2), MOST_PAIRS):
+    for one, other in islice(combinations(disks, 2), MOST_PAIRS):
         if one.id and other.id and one.id != other.id and one.id in other.id:
             said = f"diskId {summary(other.id)!r} is taken for {summary(one.id)!r}"
             yield Hit(other.at, said)
@@ -125,11 +125,12 @@ def disks_are_listed(package: Package, target: Target) -> Found:
     Fix: add the section.
     """
     envelope = package.envelope
-    needed = {ResourceType.DISK: "DiskSection", ResourceType.ETHERNET: "NetworkSection"}
+    needed: dict[int | None, str] = {
+        ResourceType.DISK: "DiskSection",
+        ResourceType.ETHERNET: "NetworkSection",
+    }
     for item in items(envelope):
-        name = (
-            needed.get(ResourceType(kind)) if (kind := importing.kind_of(item)) in needed else None
-        )
+        name = needed.get(item.kind)
         if name and not envelope.sections(name):
             yield Hit(item.at, f"{item.label} needs a {name}")
             return

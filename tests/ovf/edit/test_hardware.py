@@ -51,6 +51,58 @@ def test_memory_that_the_unit_does_not_divide_gets_another() -> None:
     )
 
 
+MORE = "<rasd:Reservation>1</rasd:Reservation><rasd:Limit>4</rasd:Limit>"
+GIBIBYTES = WEB.replace("byte * 2^20", "byte * 2^30").replace(">512<", ">1<")
+CLAIMING = GIBIBYTES.replace(
+    "<rasd:ResourceType>4</rasd:ResourceType>", f"<rasd:ResourceType>4</rasd:ResourceType>{MORE}"
+)
+
+
+def test_what_memory_claims_of_the_host_is_said_in_the_new_unit() -> None:
+    assert after(lambda draft: hardware.set_memory(draft, None, 3 * GIB // 2), CLAIMING) == (
+        "- <rasd:AllocationUnits>byte * 2^30</rasd:AllocationUnits>\n"
+        "+ <rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits>\n"
+        "- <rasd:ResourceType>4</rasd:ResourceType><rasd:Reservation>1</rasd:Reservation>"
+        "<rasd:Limit>4</rasd:Limit>\n"
+        "+ <rasd:ResourceType>4</rasd:ResourceType><rasd:Reservation>1024</rasd:Reservation>"
+        "<rasd:Limit>4096</rasd:Limit>\n"
+        "- <rasd:VirtualQuantity>1</rasd:VirtualQuantity>\n"
+        "+ <rasd:VirtualQuantity>1536</rasd:VirtualQuantity>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (GIB, []),
+        (GIB // 2, [f"still reserves {GIB} bytes, more than its memory"]),
+        (5 * GIB, [f"is still limited to {4 * GIB} bytes, less than its memory"]),
+    ],
+)
+def test_memory_beyond_what_is_claimed_is_told(size: int, expected: list[str]) -> None:
+    draft = draft_of(CLAIMING)
+    hardware.set_memory(draft, None, size)
+    assert [note.partition("of memory' ")[2] for note in draft.notes] == expected
+
+
+RANGED = GIBIBYTES.replace(
+    "</ovf:VirtualHardwareSection>",
+    '<ovf:Item ovf:bound="max"><rasd:ElementName>most</rasd:ElementName>'
+    "<rasd:InstanceID>2</rasd:InstanceID><rasd:ResourceType>4</rasd:ResourceType>"
+    "<rasd:VirtualQuantity>2</rasd:VirtualQuantity></ovf:Item></ovf:VirtualHardwareSection>",
+)
+
+
+def test_a_range_of_memory_is_kept_in_its_unit() -> None:
+    draft = draft_of(RANGED)
+    hardware.set_memory(draft, None, 3 * GIB // 2)
+    hardware.set_memory(draft, None, 2 * GIB)
+    with pytest.raises(UsageError) as caught:
+        hardware.set_memory(draft, None, 3 * GIB)
+    expected = f"may have at most {2 * GIB} (asked for {3 * GIB})"
+    assert str(caught.value).endswith(expected)
+
+
 def test_the_same_value_changes_nothing() -> None:
     draft = draft_of()
     hardware.set_memory(draft, None, GIB // 2)
