@@ -144,14 +144,19 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """One thing that was mended: the rule it was found by, where, and how."""
+    """One thing that was mended: the rule it was found by, where, and how.
+
+    ``target`` is the importer it was mended for, if it is not the standard that asks for it.
+    """
 
     rule: str
     where: str
     what: str
+    target: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what} [{self.rule}]"
+        why = f"{self.rule}, {self.target}" if self.target else self.rule
+        return f"{self.where}: {self.what} [{why}]"
 
 
 class Mending(StrEnum):

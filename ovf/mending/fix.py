@@ -47,7 +47,7 @@ class Fix:
     def changes(self, draft: Draft, target: Target | None) -> Iterator[Repair]:
         """Mend all there is, and yield what was done; places are those before it."""
         done = [
-            Repair(self.rule, draft.where(element), what)
+            Repair(self.rule, draft.where(element), what, "" if target is None else target.name)
             for element, what in self.mend(draft, target)
         ]
         draft.settle()

@@ -35,7 +35,8 @@ def rewritten(
     manifest = package.once(readable_manifest)
     package.keep(unequal, tuple(differences(package, manifest, progress=progress)))
     for finding in _found(package, targets):
-        yield Repair(finding.rule, str(finding.location), f"written anew ({finding.message})")
+        what = f"written anew ({finding.message})"
+        yield Repair(finding.rule, str(finding.location), what, finding.target)
 
 
 def _found(package: Package, targets: tuple[Target, ...]) -> Iterator[Finding]:

@@ -139,7 +139,8 @@ def test_a_dry_run_needs_no_files(tmp_path: Path) -> None:
     done = rehost("validate", example, *options)
     assert done.out.startswith(
         "would be mended\n"
-        f"  {example}:32: VirtualSystemType: virtualbox-2.2 -> vmx-13 [VMW-001]\n\n"
+        f"  {example}:32: VirtualSystemType: virtualbox-2.2 -> vmx-13"
+        " [VMW-001, vmware-esxi-8.0]\n\n"
         "would not be mended\n"
     )
     assert (done.code, done.err) == (1, "")
