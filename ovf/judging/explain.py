@@ -42,6 +42,7 @@ GROUPS = {
     "RAS": "Resource allocation",
     "REF": "References",
     "S2": "Sections of OVF 2 in OVF 1",
+    "REM": "Remarks of a descriptor about its findings",
     "SCO": "Scale-out",
     "SEC": "Sections and where they stand",
     "SHD": "Shared disks",

@@ -12,10 +12,10 @@ from ovf.foreign import ENVIRONMENT
 from ovf.judging.explain import reason, requirement
 from ovf.judging.pointing import Pointer
 from ovf.judging.profile import Check, Target
-from ovf.judging.remarks import Remark, remarks
-from ovf.judging.rule import Rule, all_rules
+from ovf.judging.remarks import Remark, idle, remarks
+from ovf.judging.rule import Needs, Rule, all_rules
 from ovf.judging.targets import NO_MACHINE, Prospect, prospect
-from ovf.judging.validate import validate
+from ovf.judging.validate import NO_OTHER_FILE, in_order, validate
 from ovf.package import Package
 from rehost.acceptance import Baseline, Suppression
 from rehost.errors import InteropError, UsageError
@@ -24,6 +24,8 @@ from rehost.progress import SILENT, Progress
 from rehost.report import Finding, Location
 from rehost.selection import Selection
 
+REMARKS = "REM-001"
+"""The rule that tells of comments which accept nothing."""
 MOST_ALIKE = 200
 """How many findings of one rule are listed of one source; a hostile one could break it at will."""
 
@@ -96,15 +98,18 @@ class Judge:
             prospect(package, target, descriptor_only=self.descriptor_only)
             for target in self.targets
         )
-        findings = list(_listed(self._findings(package, outlooks), str(source)))
-        judged = tuple(self._judged(package, findings))
-        said = tuple(Outlook(each.target.name, each.outcome) for each in outlooks)
+        said = tuple(remarks(package.written)) if self.remarks else ()
+        found = self._findings(package, outlooks)
+        found = in_order([*found, *self._idle(package, said, found)])
+        judged = tuple(self._judged(package, list(_listed(found, str(source))), said))
+        verdicts = tuple(Outlook(each.target.name, each.outcome) for each in outlooks)
         disks = () if self.descriptor_only else tuple(disk_documents(package))
-        return Subject(str(source), judged, disks=disks, outlooks=said)
+        return Subject(str(source), judged, disks=disks, outlooks=verdicts)
 
     def _findings(self, package: Package, outlooks: Iterable[Prospect]) -> list[Finding]:
         if not self.targets:
-            return validate(package, self.rules(), descriptor_only=self.descriptor_only)
+            rules = (rule for rule in self.rules() if self.remarks or rule.id != REMARKS)
+            return validate(package, rules, descriptor_only=self.descriptor_only)
         return [
             replace(finding, severity=self.selection.severity(finding.rule, finding.severity))
             for outlook in outlooks
@@ -112,8 +117,29 @@ class Judge:
             if self.selection.takes(finding.rule)
         ]
 
-    def _judged(self, package: Package, findings: list[Finding]) -> Iterator[Judged]:
-        said = tuple(remarks(package.written)) if self.remarks else ()
+    def _idle(
+        self, package: Package, said: tuple[Remark, ...], findings: list[Finding]
+    ) -> Iterator[Finding]:
+        """Yield for each remark that fits no finding of rules that were all asked that it does."""
+        asked = {rule.id: rule for rule in self.rules() if self._asks(rule)}
+        if self.targets or REMARKS not in asked:
+            return
+        law = asked[REMARKS]
+        for remark in idle(said, findings, package.written.label):
+            meant = [rule.id for rule in all_rules() if rule.id.startswith(remark.rules)]
+            if meant and asked.keys() >= set(meant):
+                message = f"comment ignores {remark.rules[0]}, which finds nothing there"
+                yield Finding(law.id, law.severity, message, remark.at, law.fix)
+
+    def _asks(self, rule: Rule) -> bool:
+        """Say whether a rule is asked for all it can find."""
+        if self.descriptor_only and rule.needs not in NO_OTHER_FILE:
+            return False
+        return self.deep or rule.needs is not Needs.DISKS
+
+    def _judged(
+        self, package: Package, findings: list[Finding], said: tuple[Remark, ...]
+    ) -> Iterator[Judged]:
         pointer = Pointer(package)
         for finding, fingerprint in zip(findings, fingerprints(findings), strict=True):
             accepted = self._accepted(finding, fingerprint, said, package.written.label)

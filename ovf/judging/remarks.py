@@ -3,13 +3,14 @@
 ``<!-- rehost: ignore DSK-004, ITM why -->`` accepts the findings of these rules, ids or what they
 begin with, in one element and all in it: the one that ends before the comment on the same line, or
 else the next one behind the comment. Before the root element it accepts them in the whole package.
-What stands behind the rules is the reason.
+What stands behind the rules is the reason. A remark that accepts nothing is told by REM-001: what
+cannot accept anything by the rule itself, what fits no finding by who judges, who alone knows.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -18,10 +19,11 @@ from lxml import etree
 from ovf.envelope import Envelope
 from rehost.errors import RefusedError
 from rehost.judgement import Acceptance, Kind
-from rehost.report import Finding
+from rehost.report import Finding, Location
 from rehost.tracked import line_of, summary
 
 MOST_REMARKS = 200
+MEANT = re.compile(r"\s*rehost\s*:")
 NAME = r"[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*"
 REMARK = re.compile(rf"\s*rehost:\s*ignore\s+({NAME}(?:\s*,\s*{NAME})*)(?:[\s:]+(.*))?", re.DOTALL)
 
@@ -32,7 +34,7 @@ class Remark:
 
     rules: tuple[str, ...]
     reason: str
-    at: str
+    at: Location
     lines: tuple[int, int] | None
 
     def covers(self, finding: Finding, file: str) -> bool:
@@ -48,14 +50,12 @@ class Remark:
     @property
     def acceptance(self) -> Acceptance:
         """The acceptance of a finding it is about."""
-        return Acceptance(Kind.IN_SOURCE, self.at, self.reason)
+        return Acceptance(Kind.IN_SOURCE, str(self.at), self.reason)
 
 
 def remarks(envelope: Envelope) -> Iterator[Remark]:
     """Yield what the comments of a descriptor say."""
-    above = envelope.root.itersiblings(etree.Comment, preceding=True)
-    inside = envelope.root.iter(etree.Comment)
-    said = ((comment, found) for comment in chain(above, inside) if (found := _said(comment)))
+    said = ((comment, found) for comment in comments(envelope) if (found := _said(comment)))
     for number, (comment, found) in enumerate(said):
         at = envelope.at(comment)
         if number == MOST_REMARKS:
@@ -64,8 +64,40 @@ def remarks(envelope: Envelope) -> Iterator[Remark]:
                 where=str(at),
                 hint="Put one before the root element, or ignore rules by settings.",
             )
-        rules = tuple(name.strip() for name in found[1].split(","))
-        yield from _remark(comment, Remark(rules, summary(found[2] or ""), str(at), None))
+        yield from _remark(comment, Remark(_names(found), summary(found[2] or ""), at, None))
+
+
+def comments(envelope: Envelope) -> Iterator[etree._Element]:
+    """Yield the comments before the root element and in it that are meant for rehost."""
+    above = envelope.root.itersiblings(etree.Comment, preceding=True)
+    inside = envelope.root.iter(etree.Comment)
+    return (each for each in chain(above, inside) if MEANT.match(each.text or ""))
+
+
+def misspelled(comment: etree._Element, known: Collection[str]) -> Iterator[str]:
+    """Yield why a comment that is meant for rehost accepts nothing, whatever is found."""
+    found = _said(comment)
+    if found is None:
+        yield f"comment names no rules to ignore ('{summary((comment.text or '').strip())}')"
+        return
+    for name in _names(found):
+        if not any(each.startswith(name) for each in known):
+            yield f"comment ignores a rule that does not exist ('{name}')"
+    if comment.getparent() is not None and _element_of(comment) is None:
+        yield "comment that ignores rules is about no element"
+
+
+def idle(said: Sequence[Remark], findings: Sequence[Finding], file: str) -> Iterator[Remark]:
+    """Yield remarks that fit no finding, once for each of their rules that does not."""
+    for remark in said:
+        for name in remark.rules:
+            alone = replace(remark, rules=(name,))
+            if not any(alone.covers(finding, file) for finding in findings):
+                yield alone
+
+
+def _names(found: re.Match[str]) -> tuple[str, ...]:
+    return tuple(name.strip() for name in found[1].split(","))
 
 
 def _said(comment: etree._Element) -> re.Match[str] | None:

@@ -8,6 +8,7 @@ import pytest
 
 from ovf.judging.judge import Judge
 from ovf.judging.remarks import MOST_REMARKS, remarks
+from ovf.judging.targets import target_named
 from ovf.package import Package
 from rehost.errors import RefusedError
 from rehost.judgement import Acceptance, Kind, State
@@ -93,3 +94,64 @@ def test_too_many_are_refused(tmp_path: Path) -> None:
         "Put one before the root element, or ignore rules by settings.",
         6,
     )
+
+
+def idle(
+    path: Path,
+    *rules: str,
+    descriptor_only: bool = True,
+    deep: bool = False,
+    remarks: bool = True,
+) -> list[tuple[int | None, str]]:
+    """Return line and message of what is said of comments; by default all rules are asked."""
+    selection = Selection(frozenset(rules))
+    judge = Judge(selection, descriptor_only=descriptor_only, deep=deep, remarks=remarks)
+    subject, error = judge.judge(path)
+    assert error is None
+    return [
+        (judged.line, judged.finding.message)
+        for judged in subject.judged
+        if judged.finding.rule == "REM-001"
+    ]
+
+
+def test_a_comment_that_fits_no_finding_is_told_for_each_of_its_rules(tmp_path: Path) -> None:
+    path = write(tmp_path, f"\n<!-- rehost: ignore DSK-002, DSK-001, NET -->\n{DISK.format('a')}")
+    assert idle(path) == [
+        (6, "comment ignores DSK-001, which finds nothing there"),
+        (6, "comment ignores NET, which finds nothing there"),
+    ]
+    assert idle(path, remarks=False) == []
+
+
+def test_the_first_of_two_comments_accepts_and_the_second_is_no_less_used(tmp_path: Path) -> None:
+    remark = "<!-- rehost: ignore DSK-002 -->"
+    assert idle(write(tmp_path, f"\n{remark}\n{DISK.format('a')}", remark)) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "how"),
+    [
+        (("REM", "DSK-001"), {}),
+        (("DSK",), {}),
+        (("REM", "DSK"), {"descriptor_only": False}),
+    ],
+    ids=["not all of its rules are asked", "nobody asks", "disks are not read whole"],
+)
+def test_what_was_not_asked_for_everything_is_not_said_to_find_nothing(
+    tmp_path: Path, rules: tuple[str, ...], how: dict[str, bool]
+) -> None:
+    path = write(tmp_path, f"\n<!-- rehost: ignore DSK-001, DSK -->\n{DISK.format('a')}")
+    path.write_text(path.read_text().replace('"x"', '"1"'))
+    told = [message for _, message in idle(path, *rules, **how)]
+    assert "comment ignores DSK, which finds nothing there" not in told
+    every = idle(path, "REM", "DSK", descriptor_only=False, deep=True)
+    assert (6, "comment ignores DSK, which finds nothing there") in every
+
+
+def test_an_importer_is_not_asked_about_the_comments_for_others(tmp_path: Path) -> None:
+    path = write(tmp_path, f"\n<!-- rehost: ignore DSK-002, VBX-016 -->\n{DISK.format('a')}")
+    judge = Judge(Selection(), descriptor_only=True, targets=(target_named("virtualbox"),))
+    subject, _ = judge.judge(path)
+    assert [each for each in subject.judged if each.finding.rule == "REM-001"] == []
+    assert idle(path) == []
