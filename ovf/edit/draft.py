@@ -228,4 +228,4 @@ class Draft:
                 where=self._label,
                 hint="Restate it as OVF 1.x first: rehost ovf restate --to 1.",
             )
-        return envelope
+        return envelope.standard()

@@ -248,12 +248,15 @@ def _set(package: Package, asked: Asked) -> bytes:
 
 def _units(package: Package) -> Counter[tuple[str, Shape]]:
     """Return what the envelope and its systems consist of: the names, and each in full."""
-    homes = ("Envelope", "VirtualSystem", "VirtualSystemCollection")
     found: Counter[tuple[str, Shape]] = Counter()
-    for element in package.envelope.root.iter(etree.Element):
-        parent, name = element.getparent(), local_name(str(element.tag))
-        if parent is not None and local_name(str(parent.tag)) in homes and name not in homes:
-            found[name, _shape(element)] += 1
+    homes = [package.envelope.root]
+    while homes:
+        for element in homes.pop().iterchildren(etree.Element):
+            name = local_name(str(element.tag))
+            if name in {"VirtualSystem", "VirtualSystemCollection"}:
+                homes.append(element)
+            else:
+                found[name, _shape(element)] += 1
     return found
 
 

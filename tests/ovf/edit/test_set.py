@@ -164,7 +164,8 @@ def test_what_cannot_be_done_is_said(source: Path, tmp_path: Path) -> None:
         (
             ("-o", tmp_path / "x.ova", "--name", "bell\a"),
             2,
-            "a text holds a character that XML cannot carry ('\\x07' in 'bell\\x07')\n",
+            "a text holds a character that XML cannot carry ('\\x07' in 'bell\\x07')\n"
+            "hint: Leave it out.\n",
         ),
     ]
     for arguments, code, message in cases:

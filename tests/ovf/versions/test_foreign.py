@@ -13,6 +13,7 @@ from ovf.machines.hardware import read_machines
 from ovf.package import Package
 from rehost.errors import InteropError, UnsupportedInputError
 from tests.ovf.builders import manifest, pack
+from tests.support.packages import rehost
 
 XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 FIX = "Restate a dialect as OVF 1.x, `rehost ovf restate --to 1`, or export the machine anew."
@@ -58,6 +59,21 @@ def test_converting_refuses_it(tmp_path: Path, case: str) -> None:
     (tmp_path / "web.ovf").write_text(FOREIGN[case][0])
     with pytest.raises(UnsupportedInputError):
         read_machines(Package.open(tmp_path / "web.ovf"))
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_editing_and_mending_refuse_it(tmp_path: Path, case: str) -> None:
+    """Names of the standard would be looked for in a namespace that is not its own."""
+    text, expected = FOREIGN[case]
+    (tmp_path / "web.ovf").write_text(text)
+    for arguments in (
+        ("ovf", "set", "web.ovf", "--name", "x", "--descriptor-only", "-o", "new.ovf"),
+        ("validate", "web.ovf", "--fix", "new.ovf"),
+    ):
+        done = rehost(*arguments, cwd=tmp_path)
+        assert (done.code, done.out) == (4, "")
+        assert done.err == f"error: {expected}\nhint: OVF 1.x is {ONE}.\n"
+        assert not (tmp_path / "new.ovf").exists()
 
 
 def test_its_files_and_its_manifest_are_judged_all_the_same(tmp_path: Path) -> None:
