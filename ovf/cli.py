@@ -110,8 +110,9 @@ SUPPRESS = "suppress"
 def validate(ctx: click.Context, /, sources: tuple[Path, ...], **options: Any) -> None:
     """Judge OVF packages by the standard, or by what importers accept.
 
-    SOURCE is an .ova, an .ovf or a folder that holds one. `rehost ovf explain ID` explains a rule.
-    With --target only what matters to that importer is found; `rehost ovf targets` lists them.
+    SOURCE is an .ova, an .ovf, a folder that holds one, or - for standard input. `rehost ovf
+    explain ID` explains a rule. With --target only what matters to that importer is found;
+    `rehost ovf targets` lists them.
     """
     from ovf.request import run
 

@@ -21,7 +21,7 @@ from ovf.contents.probe import Probe, installed
 from ovf.envelope import Envelope, Reference, number
 from ovf.environment.medium import environment_on, is_medium
 from ovf.parse import LARGEST
-from ovf.storage import STAY_BESIDE, Folder, InArchive, Storage
+from ovf.storage import STAY_BESIDE, Folder, InArchive, Storage, refuse_elsewhere
 from ovf.views import Views
 from rehost.archive import Archive, looks_like_tar, read_archive
 from rehost.errors import (
@@ -83,9 +83,14 @@ class Package(Views):
         or with several descriptors it gives the members that are left and the first descriptor. It
         also opens an environment document on an ISO 9660 image.
         """
+        refuse_elsewhere(path)
         if is_folder(path):
             path = _only_descriptor(path)
-        file = LocalFile(path)
+        return cls.read(path, LocalFile(path), tolerant=tolerant)
+
+    @classmethod
+    def read(cls, path: Path, file: File, *, tolerant: bool = False) -> Package:
+        """Read a package out of a file that is open, and lies at ``path`` or is called so."""
         start = file.pread(0, START)
         if start.startswith(GZIP_MAGIC):
             return cls._from_archive(path, Inflated(file, str(path)), tolerant=tolerant)

@@ -10,6 +10,7 @@ from typing import Any
 from ovf.judging.judge import Judge
 from ovf.judging.rule import all_rules
 from ovf.judging.targets import target_named
+from ovf.storage import STANDARD_INPUT
 from rehost import __version__
 from rehost.acceptance import Baseline, baseline_text, suppressions
 from rehost.console.reporting import Reports
@@ -74,6 +75,8 @@ def _judged(
             f"--fix mends one package at a time ({len(sources)} are named)",
             hint="Run it once for each.",
         )
+    if str(sources[0]) == STANDARD_INPUT:
+        raise UsageError("--fix does not mend standard input", hint="Write it to a file first.")
     return [_mended(judge, sources[0], dest, options, progress)]
 
 

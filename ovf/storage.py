@@ -7,16 +7,20 @@ B), which the archivers of macOS add for its file attributes, are opened by name
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from rehost.archive import Archive, is_absolute, is_apple_double
-from rehost.errors import DamagedInputError, EnvironmentFailureError, RefusedError
+from rehost.errors import DamagedInputError, EnvironmentFailureError, RefusedError, UsageError
 from rehost.files import File, Inflated, open_beneath
 
 LONGEST_PART = 255
+STANDARD_INPUT = "-"
+ADDRESS = re.compile(r"(https?|ftp):/+(.+)")
+"""An address, also of one slash, as it is when it was taken for a path."""
 STAY_BESIDE = "A package may only use files beside it; do not trust this one."
 
 
@@ -179,6 +183,20 @@ def plain_name(name: str) -> str:
     """Return the one spelling of a name in a storage, without the steps that lead nowhere."""
     parts = name.replace("\\", "/").split("/")
     return "/".join(part for part in parts if part not in {"", "."})
+
+
+def refuse_elsewhere(path: Path) -> None:
+    """Refuse as a package what no file of this computer can be meant by."""
+    if str(path) == STANDARD_INPUT:
+        raise UsageError(
+            "standard input is read by `rehost validate` alone", hint="Write it to a file first."
+        )
+    if found := ADDRESS.match(str(path)):
+        raise UsageError(
+            "is on a web server, where packages are not read",
+            where=f"{found[1]}://{found[2]}",
+            hint="Fetch it first; or judge it in passing: curl URL | rehost validate -",
+        )
 
 
 def _listed(entry: os.DirEntry[str]) -> bool:

@@ -17,6 +17,7 @@ from ovf.judging.rule import Needs, Rule, all_rules
 from ovf.judging.targets import NO_MACHINE, Prospect, prospect
 from ovf.judging.validate import NO_OTHER_FILE, in_order, validate
 from ovf.package import Package
+from ovf.storage import STANDARD_INPUT
 from rehost.acceptance import Baseline, Suppression
 from rehost.errors import InteropError, UsageError
 from rehost.judgement import Acceptance, Failure, Judged, Law, Outlook, Subject, fingerprints
@@ -70,13 +71,24 @@ class Judge:
     def judge(self, source: Path) -> tuple[Subject, InteropError | None]:
         """Judge one source; where that cannot be done, return the error, too."""
         try:
+            if str(source) == STANDARD_INPUT:
+                return self._piped(), None
             return self.opened(source, self._opened(source)), None
         except InteropError as error:
             failure = Failure(error.where, error.what, error.hint)
             return Subject(str(source), (), failure), error
 
+    def _piped(self) -> Subject:
+        from ovf.judging.piped import piped
+
+        package, alone = piped()
+        judge = replace(self, descriptor_only=True, deep=False) if alone else self
+        return judge.opened(package.path, self._described(package.path, package))
+
     def _opened(self, source: Path) -> Package:
-        package = Package.open(source, tolerant=True)
+        return self._described(source, Package.open(source, tolerant=True))
+
+    def _described(self, source: Path, package: Package) -> Package:
         if self.described is not None:
             if package.written.version != ENVIRONMENT:
                 raise UsageError(
