@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from lxml import etree
@@ -17,6 +17,7 @@ from ovf.edit.files import listed
 from ovf.envelope import PROPERTY_MACRO, VirtualDisk
 from ovf.mending.fix import Done, fix
 from ovf.package import name_of
+from ovf.rules.formats import URI
 from ovf.writing.write import held_open
 from rehost.errors import DamagedInputError, InteropError
 from rehost.files import File, Held, Joined, Window
@@ -76,8 +77,7 @@ def empty_parents_left_out(draft: Draft) -> Done:
             yield element, f"{_called(disk)} has no empty parentRef any more"
 
 
-@fix("DSK-013")
-def capacities_from_the_disks(draft: Draft) -> Done:
+def _capacities_from_the_disks(draft: Draft) -> Done:
     """State the size that the disk itself has, which the guest has always seen."""
     for element, disk, facts in _looked_into(draft):
         macro = PROPERTY_MACRO.fullmatch((disk.capacity or "").strip())
@@ -86,7 +86,32 @@ def capacities_from_the_disks(draft: Draft) -> Done:
         if size is not None and said != size and not macro:
             draft.set(element, "capacity", str(size))
             draft.set(element, "capacityAllocationUnits", None)
-            yield element, f"{_called(disk)} capacity: {said} -> {size} bytes, as its file says"
+            shown = said or summary(disk.capacity or "none")
+            yield element, f"{_called(disk)} capacity: {shown} -> {size} bytes, as its file says"
+
+
+capacities_corrected = fix("DSK-013")(_capacities_from_the_disks)
+capacities_in_digits = fix("DSK-002")(_capacities_from_the_disks)
+
+
+@fix("DSK-008")
+def formats_stated(draft: Draft) -> Done:
+    """Write the URI of what the file is in where none is stated."""
+    yield from _formats(draft, lambda said: not said)
+
+
+@fix("PKG-006")
+def formats_as_uris(draft: Draft) -> Done:
+    """Write the URI of what the file is in for a word that is none."""
+    yield from _formats(draft, lambda said: bool(said) and not URI.fullmatch(said))
+
+
+def _formats(draft: Draft, wrong: Callable[[str], bool]) -> Done:
+    for element, disk, facts in _looked_into(draft):
+        said, right = (disk.format or "").strip(), uri_of(facts)
+        if wrong(said) and right is not None:
+            draft.set(element, "format", right)
+            yield element, f"{_called(disk)} format: {summary(said) or 'none'} -> {right}"
 
 
 @fix("DSK-012")

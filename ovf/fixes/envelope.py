@@ -7,12 +7,25 @@ import re
 from lxml import etree
 
 from ovf.edit.draft import Draft
-from ovf.extensions import CONTENT
+from ovf.envelope import XML_LANG
+from ovf.extensions import (
+    CONTENT,
+    HOLDERS,
+    Extension,
+    extensions,
+    is_allowed,
+    is_open,
+    is_unknown,
+    standard_part,
+)
 from ovf.mending.fix import Done, fix
+from ovf.rules.roots import LANGUAGE
 from ovf.schema.judged_copy import place_in_envelope, takes_info
-from ovf.schema.vocabulary import corrected
-from rehost.tracked import local_name, summary
+from ovf.schema.vocabulary import corrected, meant, spelled
+from rehost.tracked import label, local_name, summary
 
+FIRST = ("References", "Info", "Name")
+"""What stands before any extension in an element that holds sections."""
 WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -74,3 +87,70 @@ def envelope_sorted(draft: Draft) -> Done:
         draft.text.reorder(root, right)
         names = (local_name(str(child.tag)) for child in right)
         yield root, f"Envelope is in order now ({', '.join(names)})"
+
+
+@fix("ENV-008")
+def languages_hyphenated(draft: Draft) -> Done:
+    """Write hyphens for underscores in language tags."""
+    for element in draft.envelope.root.iter(etree.Element):
+        said = str(element.get(XML_LANG) or "")
+        right = said.replace("_", "-")
+        if right != said and LANGUAGE.fullmatch(right):
+            draft.text.set(element, XML_LANG, right)
+            yield element, f"xml:lang of {local_name(str(element.tag))}: {said} -> {right}"
+
+
+@fix("EXT-001")
+def names_in_their_letters(draft: Draft) -> Done:
+    """Spell elements as the standard does where only upper and lower case differ."""
+    version = draft.envelope.version
+    for element in draft.envelope.once(standard_part):
+        tag = str(element.tag)
+        right = meant(tag, version) if is_unknown(element, version) else None
+        if right is not None:
+            draft.text.rename(element, right)
+            yield element, f"{spelled(tag)} is called {spelled(right)} now"
+
+
+@fix("EXT-006")
+def extensions_explained(draft: Draft) -> Done:
+    """Begin sections of vendors with an Info, which says what they are called."""
+    for extension in draft.envelope.once(extensions):
+        element = extension.element
+        children = draft.text.children(element)
+        if extension.is_section and is_allowed(extension) and not _is_info(children[:1]):
+            text = _described(local_name(str(element.tag)))
+            draft.text.prepend(element, draft.new("Info", text))
+            yield element, f"{summary(label(element))} has an Info now ({text})"
+
+
+@fix("EXT-005")
+def extensions_behind_the_standard(draft: Draft) -> Done:
+    """Move extensions behind the last child of an open type, or behind Info and Name."""
+    moved: dict[etree._Element, list[Extension]] = {}
+    for extension in draft.envelope.once(extensions):
+        if not is_allowed(extension):
+            moved.setdefault(extension.parent, []).append(extension)
+    for parent, found in moved.items():
+        others = [each.element for each in found]
+        rest = [child for child in draft.text.children(parent) if child not in others]
+        place = _place_in(parent, rest)
+        if place is not None:
+            draft.text.reorder(parent, [*rest[:place], *others, *rest[place:]])
+            for each in found:
+                name = summary(label(each.element))
+                yield each.element, f"{name} is in its place in {label(parent)} now"
+
+
+def _place_in(parent: etree._Element, rest: list[etree._Element]) -> int | None:
+    """Return behind how many of the others extensions may stand, None where they may nowhere."""
+    names = [local_name(str(child.tag)) for child in rest]
+    if local_name(str(parent.tag)) not in HOLDERS:
+        return len(rest) if is_open(parent) else None
+    content = next((place for place, name in enumerate(names) if name in CONTENT), len(names))
+    first = max((names.index(name) + 1 for name in FIRST if name in names), default=0)
+    return max(first, content)
+
+
+def _is_info(children: list[etree._Element]) -> bool:
+    return any(local_name(str(child.tag)) == "Info" for child in children)

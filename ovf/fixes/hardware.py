@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.edit.draft import Draft
-from ovf.mending.fix import Done, fix
+from ovf.edit.files import free_id
+from ovf.judging.profile import Target
+from ovf.mending.fix import Done, Places, fix, fix_for
 from ovf.outline import hardware_sections
 from rehost.tracked import local_name, summary
 
 VSSD = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData"
 NAME = "Virtual Hardware Family"
 FIRST = "0"
+BEHIND = ("Info", "System")
 
 
 def _systems(draft: Draft) -> Iterator[etree._Element]:
@@ -59,6 +62,42 @@ def systems_named(draft: Draft) -> Done:
         for name, text in sorted(missing.items()):
             _insert(draft, system, name, text)
             yield system, f"System has an {name} now ({text})"
+
+
+@fix("VHS-003")
+def sections_numbered(draft: Draft) -> Done:
+    """Give hardware sections ids of their own; nothing in a descriptor names them by those."""
+    envelope = draft.envelope
+    for system in envelope.systems:
+        sections = list(envelope.children(system, "VirtualHardwareSection"))
+        used = {envelope.attribute(section, "id") for section in sections}
+        seen: set[str | None] = set()
+        for section in sections if len(sections) > 1 else ():
+            said = envelope.attribute(section, "id")
+            if said in seen or (not said and envelope.version == "2"):
+                right = free_id(used, f"{said or 'hardware'}-")
+                used.add(right)
+                draft.set(section, "id", right)
+                before = f"{summary(said)} -> " if said else ""
+                yield section, f"VirtualHardwareSection ovf:id: {before}{right}"
+            seen.add(said or None)
+
+
+@fix_for("XOA-002")
+def systems_described(draft: Draft, _: Target, places: Places) -> Done:
+    """Describe the System of the only hardware section by the machine's name."""
+    envelope = draft.envelope
+    for system in envelope.systems:
+        sections = list(envelope.children(system, "VirtualHardwareSection"))
+        if envelope.at(system) not in places or len(sections) != 1:
+            continue
+        name = envelope.text(envelope.first(system, "Name")) or envelope.attribute(system, "id")
+        made = draft.new("System")
+        said = {"ElementName": NAME, "InstanceID": FIRST, "VirtualSystemIdentifier": name}
+        for key, text in said.items():
+            etree.SubElement(made, f"{{{VSSD}}}{key}").text = text
+        draft.put(sections[0], made, BEHIND)
+        yield sections[0], f"hardware section has a System now ({summary(name or '')})"
 
 
 def _insert(draft: Draft, system: etree._Element, name: str, text: str) -> None:

@@ -11,10 +11,17 @@ from ovf.edit.items import Hardware
 from ovf.envelope import Envelope
 from ovf.mending.fix import Done, fix
 from ovf.outline import NORMAL, WrittenItem, every_item, is_property, item_sections
+from ovf.text.fragment import CIM
 from rehost.errors import DamagedInputError
-from rehost.tracked import local_name, summary
+from rehost.tracked import label, local_name, summary
 
 DISK, FILE = "disk/", "file/"
+OPTIONAL = frozenset(("false", "0"))
+BOUNDS = {
+    **dict.fromkeys(("min", "minimum"), "min"),
+    "normal": "normal",
+    **dict.fromkeys(("max", "maximum"), "max"),
+}
 
 
 def _child(item: WrittenItem, name: str) -> etree._Element | None:
@@ -91,6 +98,28 @@ def resources_in_full(draft: Draft) -> Done:
         plain = item.said.get("HostResource", "").removeprefix("ovf:").lstrip("/")
         if plain.startswith((DISK, FILE)):
             yield from _rewritten(draft, item, "HostResource", f"ovf:/{plain}")
+
+
+@fix("ITM-015")
+def vendors_children_passed_over(draft: Draft) -> Done:
+    """Mark what is not CIM's as not required, as the standard wants it of all of them."""
+    for item in every_item(draft.envelope):
+        for child in item.element.iterchildren(etree.Element):
+            said = (draft.envelope.attribute(child, "required") or "true").strip().lower()
+            if said not in OPTIONAL and not str(child.tag).startswith(f"{{{CIM}"):
+                draft.text.set(child, draft.name("required"), "false")
+                yield child, f"{item.label} does not require {summary(label(child))} any more"
+
+
+@fix("BND-001")
+def bounds_in_one_word(draft: Draft) -> Done:
+    """Write min, normal and max where it is one of these words in full or in another case."""
+    for item in every_item(draft.envelope):
+        said = draft.envelope.attribute(item.element, "bound")
+        right = BOUNDS.get((said or "").strip().lower())
+        if said is not None and right is not None and right != said:
+            draft.set(item.element, "bound", right)
+            yield item.element, f"{item.label} bound: {summary(said)} -> {right}"
 
 
 @fix("VHS-008")

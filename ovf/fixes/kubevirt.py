@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
+from ovf.edit.items import Hardware
 from ovf.envelope import VMW
+from ovf.importers import reading as importing
+from ovf.importers.virt_v2v import DIGITS
 from ovf.judging.profile import Target
 from ovf.mending import rephrase as restating
 from ovf.mending.fix import Done, Places, fix_for
-from rehost.tracked import summary
+from ovf.outline import ItemSection, hardware_sections
+from rehost.tracked import local_name, summary
 
 PROCESSORS = "Number of Virtual CPUs"
 MEMORY = "Memory Size"
@@ -32,6 +36,33 @@ def firmware_in_lower_case(draft: Draft, _: Target, places: Places) -> Done:
         if draft.envelope.at(entry) in places and value.lower() in {"efi", "bios"}:
             draft.text.set(entry, f"{{{VMW}}}value", value.lower())
             yield entry, f"firmware: {summary(value)} -> {value.lower()}"
+
+
+@fix_for("V2V-010")
+def controllers_numbered(draft: Draft, _: Target, places: Places) -> Done:
+    """Number controllers by rasd:InstanceID in digits, and tell whatever names them."""
+    for section in hardware_sections(draft.envelope):
+        parents = {item.said.get("Parent") for item in section.items if item.at in places}
+        free = int(Hardware(draft, section.element).free_instance())
+        for item in section.items:
+            if item.instance not in parents or item.kind not in importing.CONTROLLERS:
+                continue
+            old = item.instance or ""
+            if not DIGITS.fullmatch(old):
+                _renumber(draft, section, old, str(free))
+                yield item.element, f"{item.label} InstanceID: {summary(old)} -> {free}"
+                free += 1
+
+
+def _renumber(draft: Draft, section: ItemSection, old: str, new: str) -> None:
+    """Give an item and its bounds another InstanceID, and all of its machine that name it."""
+    machine = section.element.getparent()
+    named = () if machine is None else machine.iter("{*}InstanceID", "{*}Parent")
+    for child in named:
+        holder = child.getparent()
+        system = holder is not None and local_name(str(holder.tag)) == "System"
+        if not system and (child.text or "").strip() == old:
+            draft.write(child, new)
 
 
 @fix_for("FKL-002")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from ovf.cim import ResourceType
+from ovf.edit.draft import Draft
+from ovf.importers import reading as importing
+from ovf.judging.profile import Target
 from ovf.mending import rephrase as restating
-from ovf.mending.fix import fix_for
+from ovf.mending.fix import Done, Places, fix_for
+from ovf.outline import items
 
 first_version_for_proxmox = fix_for("PVE-001")(restating.as_first_version)
 first_version_for_nutanix = fix_for("NTX-003")(restating.as_first_version)
@@ -19,3 +24,18 @@ memory_for_google = fix_for("GCP-006")(restating.memory_in_mebibytes)
 files_for_google = fix_for("GCP-010")(restating.plain_files)
 format_for_amazon = fix_for("AWS-001")(restating.formats_of_the_files)
 files_for_amazon = fix_for("AWS-005")(restating.plain_files)
+
+
+@fix_for("GCP-005")
+def first_places(draft: Draft, _: Target, places: Places) -> Done:
+    """Give a drive that is alone on its controller the first place there."""
+    beside: dict[tuple[object, str | None], int] = {}
+    for item in items(draft.envelope):
+        key = (item.element.getparent(), item.said.get("Parent"))
+        beside[key] = beside.get(key, 0) + 1
+    for item in importing.devices(draft.envelope, ResourceType.DISK):
+        parent = item.said.get("Parent")
+        alone = parent is not None and beside[item.element.getparent(), parent] == 1
+        if item.at in places and alone and "AddressOnParent" not in item.said:
+            element = restating.said(draft, item, "AddressOnParent", "0")
+            yield element, f"{item.label} has an AddressOnParent now (0)"

@@ -37,13 +37,32 @@ def locations_encoded(draft: Draft) -> Done:
         yield element, f"ovf:href: {summary(href)} -> {summary(right)}"
 
 
-@fix("REF-006")
-def sizes_corrected(draft: Draft) -> Done:
+def _sizes_from_the_files(draft: Draft) -> Done:
     """State the size that the file has."""
     for element, reference, size in _sized(draft):
         if reference.size is not None and reference.size.strip() != size:
             draft.set(element, "size", size)
             yield element, f"ovf:size: {summary(reference.size)} -> {size}"
+
+
+sizes_corrected = fix("REF-006")(_sizes_from_the_files)
+sizes_in_digits = fix("REF-016")(_sizes_from_the_files)
+
+
+@fix("REF-010")
+def whole_files_told(draft: Draft) -> Done:
+    """Leave ovf:chunkSize out where a file is in one piece."""
+    for element, reference in listed(draft):
+        if not reference.chunk_size or not _is_as_read(draft, reference) or draft.package is None:
+            continue
+        name = name_of(reference)
+        try:
+            stored = draft.package.stored_names(reference)
+        except InteropError:
+            continue
+        if stored == (name,):
+            draft.set(element, "chunkSize", None)
+            yield element, f"{summary(name)} has no ovf:chunkSize now, for it is in one piece"
 
 
 @fix("REF-007")
@@ -79,7 +98,10 @@ def compression_told(draft: Draft) -> Done:
         except InteropError:
             continue
         said = reference.compression
-        if said == "gzip" and start != GZIP_MAGIC:
+        if said.strip().lower() == "gzip" != said and start == GZIP_MAGIC:
+            draft.set(element, "compression", "gzip")
+            yield element, f"ovf:compression: {summary(said)} -> gzip"
+        elif said == "gzip" and start != GZIP_MAGIC:
             draft.set(element, "compression", None)
             yield element, "ovf:compression: gzip -> none, for the file is not compressed"
         elif said in {"", "identity"} and start == GZIP_MAGIC and not _is_gzip(reference):

@@ -10,6 +10,9 @@ from ovf.mending import rephrase as restating
 from ovf.mending.fix import Done, Places, fix_for
 from ovf.outline import items
 from ovf.profiles.virtualbox import KNOWN
+from rehost.tracked import summary
+
+STREAM = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"
 
 memory_unit = fix_for("VBX-001")(restating.memory_in_mebibytes)
 disk_of_drive = fix_for("VBX-005")(restating.drives_of_disks)
@@ -28,3 +31,12 @@ def devices_known_or_passed_over(draft: Draft, _: Target, places: Places) -> Don
             yield element, f"{item.label} ResourceType: {item.kind} -> {kind}"
     others = importing.required_besides(KNOWN | {ResourceType.DVD}, draft.envelope)
     yield from restating.devices_passed_over(draft, others)
+
+
+@fix_for("VBX-007")
+def formats_of_empty_disks(draft: Draft, _: Target, places: Places) -> Done:
+    """State the usual format of a disk that has no file, and so is in none yet."""
+    for element, disk in restating.disks(draft):
+        if disk.at in places and not disk.format and not disk.file_ref:
+            draft.set(element, "format", STREAM)
+            yield element, f"Disk '{summary(disk.id or '')}' format: none -> {STREAM}"

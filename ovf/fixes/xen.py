@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ovf.cim import ResourceType
-from ovf.edit.draft import Draft
+from ovf.edit.draft import AROUND, Draft
 from ovf.importers import reading as importing
 from ovf.judging.profile import Target
 from ovf.mending import rephrase as restating
@@ -12,8 +12,12 @@ from ovf.outline import items
 from ovf.profiles.xenserver import CAPABLE
 from rehost.tracked import summary
 
+SECTIONS = {ResourceType.DISK: "DiskSection", ResourceType.ETHERNET: "NetworkSection"}
+INFOS = {"DiskSection": "The virtual disks", "NetworkSection": "The list of logical networks"}
+
 first_version = fix_for("XEN-001")(restating.as_first_version)
 memory_unit = fix_for("XEN-002")(restating.memory_in_mebibytes)
+missing_amount_unit = fix_for("XEN-011")(restating.memory_in_mebibytes)
 chunks_joined = fix_for("XEN-008")(restating.plain_files)
 unit_of_memory = fix_for("XOA-003")(restating.memory_in_mebibytes)
 unit_of_capacity = fix_for("XOA-003")(restating.capacities_in_bytes)
@@ -32,6 +36,32 @@ def networks_described(draft: Draft, _: Target, places: Places) -> Done:
             if envelope.at(network) in places and name and not described:
                 draft.text.prepend(network, draft.new("Description", name))
                 yield network, f"Network '{summary(name)}' has a Description now"
+
+
+@fix_for("XEN-004")
+def sections_listed(draft: Draft, _: Target, places: Places) -> Done:
+    """Add the section that lists disks or networks; networks are those that adapters name."""
+    envelope = draft.envelope
+    kinds = {importing.kind_of(item) for item in items(envelope)}
+    for kind, name in SECTIONS.items():
+        if places and kind in kinds and not envelope.sections(name):
+            section = draft.new(name)
+            section.append(draft.new("Info", INFOS[name]))
+            draft.put(envelope.root, section, AROUND)
+            yield envelope.root, f"there is a {name} now, with nothing in it"
+
+
+@fix_for("XEN-015")
+def captions_left_out(draft: Draft, _: Target, places: Places) -> Done:
+    """Leave out a Caption that is misread; it becomes the Description where there is none."""
+    for item in items(draft.envelope):
+        child = item.element.find("{*}Caption")
+        if item.at in places and child is not None:
+            text = item.said.get("Caption", "")
+            if "Description" not in item.said:
+                restating.said(draft, item, "Description", text)
+            draft.text.remove(child)
+            yield child, f"{item.label} has no Caption now (was {summary(text)})"
 
 
 @fix_for("XEN-006")

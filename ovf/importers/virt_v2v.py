@@ -221,7 +221,7 @@ def deployment_options(package: Package, target: Target) -> Found:
     virt-v2v takes the first processors and the first memory there are, and the disks and adapters
     of all options.
 
-    Fix: leave the items of one option in, and remove the others.
+    Fix: choose one option, leave its items in and remove the others.
     """
     return hits.options(package.envelope)
 

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from ovf.judging.profile import Check, all_checks, profiles
-from ovf.judging.rule import EVERY_VERSION, Rule, all_rules
+from ovf.judging.rule import EVERY_VERSION, Needs, Rule, all_rules
 from rehost.errors import UsageError
 
 GROUPS = {
@@ -50,6 +50,10 @@ GROUPS = {
     "VHS": "Virtual hardware sections",
 }
 """What each prefix of an id is about."""
+
+ANEW = "Writing the package anew mends it."
+PACKED = "Writing the package as an .ova mends it."
+DECISION = "not mended, for it needs a decision"
 
 
 @cache
@@ -107,6 +111,7 @@ def described(rule: Rule | Check) -> dict[str, Any]:
         "requirement": requirement(rule),
         "reason": reason(rule),
         "fix": rule.fix,
+        "mending": list(mending(rule)),
     }
     if isinstance(rule, Rule):
         return common | {
@@ -149,6 +154,19 @@ def reason(rule: Rule | Check) -> str:
     return " ".join(between.split())
 
 
+def mending(rule: Rule | Check) -> tuple[str, ...]:
+    """Return how ``validate --fix`` mends what is found; nothing where that needs a decision."""
+    from ovf.mending.fix import mended_by
+    from ovf.mending.rewriting import ARCHIVED, FORM
+
+    if rule.id in FORM:
+        return (ANEW,)
+    if rule.id == ARCHIVED:
+        return (PACKED,)
+    said = (" ".join(fix.explanation.split()) for fix in mended_by(rule.id))
+    return tuple(dict.fromkeys(said))
+
+
 def facts(rule: Rule | Check) -> Iterator[tuple[str, str]]:
     """Yield what a rule or a check rests on and holds for, each with its name."""
     named = ", ".join(importers(rule))
@@ -168,3 +186,5 @@ def facts(rule: Rule | Check) -> Iterator[tuple[str, str]]:
             yield "It says", rule.quote
         yield "Basis", rule.known_from
     yield "Looks at", f"the package's {rule.needs.value}"
+    if rule.needs is not Needs.ENVIRONMENT:
+        yield "With --fix", " ".join(mending(rule)) or DECISION

@@ -23,6 +23,15 @@ from rehost.report import Location
 
 FIXES = "ovf.fixes"
 
+COVERED = {
+    "VBX-010": "ITM-001",
+    "VMW-022": "CNT-003",
+    "VMW-035": "REF-006",
+    "VMW-040": "DSK-009",
+    "V2V-007": "REF-008",
+}
+"""Checks of importers that find what a rule of the standard finds, too, whose fix is theirs."""
+
 Done = Iterator[tuple[etree._Element, str]]
 """Where something was changed, and how; the element is one of the draft before its changes."""
 
@@ -80,6 +89,12 @@ def _hit(identifier: str, draft: Draft, target: Target) -> Places:
     return frozenset(
         finding.location for check in checks for finding in check.findings(draft.result(), target)
     )
+
+
+def mended_by(identifier: str) -> tuple[Fix, ...]:
+    """Return the fixes of what a rule or a check finds; none where that needs a decision."""
+    name = COVERED.get(identifier, identifier)
+    return tuple(fix for fix in all_fixes() if fix.rule == name)
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ovf.edit.files import state_sizes
-from ovf.edit.result import descriptor_alone, name_for, put, tell, unseen
+from ovf.edit.result import ARCHIVE, descriptor_alone, name_for, put, tell, unseen
 from ovf.judging.profile import Target
 from ovf.mending.mend import Mended, mend
 from ovf.mending.rewriting import DIGESTS, rewritten
@@ -45,7 +45,9 @@ def mended(
         done = mend(package.reached(Nothing), targets)
         return Mended(done.draft, done.repairs, tuple(unseen(package)))
     done = mend(package, targets)
-    return Mended(done.draft, (*rewritten(package, targets, progress), *done.repairs))
+    packed = dest.suffix.lower() == ARCHIVE
+    anew = rewritten(package, targets, progress, packed=packed)
+    return Mended(done.draft, (*anew, *done.repairs))
 
 
 def write(

@@ -20,6 +20,7 @@ from ovf.edit.disks import uri_of
 from ovf.edit.draft import Draft
 from ovf.edit.files import listed
 from ovf.edit.items import Hardware
+from ovf.edit.renaming import withdraw
 from ovf.envelope import VirtualDisk
 from ovf.importers import reading as importing
 from ovf.judging.profile import Target
@@ -47,7 +48,8 @@ def memory_in_mebibytes(draft: Draft, _: Target, places: Places) -> Done:
         children = {local_name(str(each.tag)): each for each in item.element.iter(etree.Element)}
         stated = {name: item.said[name] for name in QUANTITIES if name in item.said}
         turned = {name: _times(text, factor) for name, text in stated.items()}
-        if None in turned.values() or _could_be_bytes(item):
+        already = item.said.get("AllocationUnits") == MEBIBYTES
+        if already or None in turned.values() or _could_be_bytes(item):
             continue
         for name, right in turned.items():
             draft.write(children[name], str(right))
@@ -132,14 +134,14 @@ def described_as(draft: Draft, places: Places, kind: int, text: str) -> Done:
 
 def plain_files(draft: Draft, _: Target, places: Places) -> Done:
     """Store files whole and unpacked, without compression and chunks of the package's own."""
-    package, result = draft.package, draft.result()
+    result = draft.result()
     for element, reference in listed(draft):
         packed = reference.compressed or reference.chunk_size
-        if reference.at not in places or package is None or is_remote(reference) or not packed:
+        if reference.at not in places or is_remote(reference) or not packed:
             continue
         try:
-            stored = package.stored_names(reference)
-            file = package.file_for(reference)
+            stored = result.stored_names(reference)
+            file = result.file_for(reference)
             size = file.size
         except InteropError:
             continue
@@ -148,7 +150,7 @@ def plain_files(draft: Draft, _: Target, places: Places) -> Done:
         if reference.compressed and plain and result.find(plain) is None:
             name = plain
             draft.set(element, "href", quote(name))
-        draft.removed |= set(stored) - {name}
+        withdraw(draft, set(stored) - {name})
         draft.added[name] = held_open(name, file)
         for attribute in ("compression", "chunkSize"):
             draft.set(element, attribute, None)

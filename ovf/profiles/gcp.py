@@ -156,7 +156,7 @@ def deployment_options(package: Package, target: Target) -> Found:
 
     The first processors and the first memory count, and the disks of all options are made.
 
-    Fix: leave the items of one option in, and remove the others.
+    Fix: choose one option, leave its items in and remove the others.
     """
     return hits.options(package.envelope)
 

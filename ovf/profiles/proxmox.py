@@ -160,7 +160,7 @@ def several_quantities(package: Package, target: Target) -> Found:
 
     Proxmox joins the digits of all there are: 1024 and 4096 become 10244096 MiB.
 
-    Fix: leave the items of one deployment option in, and remove the others.
+    Fix: choose one option, leave its items in and remove the others.
     """
     seen: set[int | None] = set()
     for item in items(package.envelope):

@@ -365,7 +365,7 @@ def deployment_options(package: Package, target: Target) -> Found:
     VirtualBox passes over ovf:configuration and ovf:bound: of several processors and memories the
     last counts, and the devices of all options are made.
 
-    Fix: leave the items of one option in, and remove the others.
+    Fix: choose one option, leave its items in and remove the others.
     """
     return hits.options(package.envelope)
 

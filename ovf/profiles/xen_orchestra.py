@@ -58,7 +58,7 @@ def one_hardware(package: Package, target: Target) -> Found:
 
     Of several it reads none; from System it takes the machine's name, VirtualSystemIdentifier.
 
-    Fix: leave one section in, and write its System with a vssd:VirtualSystemIdentifier.
+    Fix: choose one section and remove the others; its System has a vssd:VirtualSystemIdentifier.
     """
     envelope = package.envelope
     for system in envelope.children(envelope.root, "VirtualSystem"):
@@ -185,7 +185,7 @@ def deployment_options(package: Package, target: Target) -> Found:
 
     The last quantity of processors and of memory counts; all adapters are made.
 
-    Fix: leave the items of one option in, and remove the others.
+    Fix: choose one option, leave its items in and remove the others.
     """
     return hits.options(package.envelope)
 

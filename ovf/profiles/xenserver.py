@@ -88,7 +88,7 @@ def amounts_add_up(package: Package, target: Target) -> Found:
 
     The quantities of several are added, those of alternatives too.
 
-    Fix: remove all but one.
+    Fix: choose one, and remove the others.
     """
     seen: set[tuple[object, int]] = set()
     for item in items(package.envelope):
@@ -201,7 +201,7 @@ def deployment_options(package: Package, target: Target) -> Found:
 
     Items are taken as they come, whatever ovf:configuration and ovf:bound say.
 
-    Fix: leave the items of one option in, and remove the others.
+    Fix: choose one option, leave its items in and remove the others.
     """
     return hits.options(package.envelope)
 

@@ -112,7 +112,7 @@ def products_are_in_order(package: Package) -> Found:
     Info, Product, Vendor, Version, FullVersion, ProductUrl, VendorUrl, AppUrl, Icons, then
     Categories and Properties. Readers made from the schema stop at the first element out of order.
 
-    Fix: move the element to its place.
+    Fix: move the element to its place; of one that is given twice choose which stays.
     """
     envelope = package.envelope
     for product in products(envelope):

@@ -49,14 +49,16 @@ def render(judgement: Judgement) -> str:
 
 
 def _mended(subject: Subject) -> Iterator[str]:
-    """Yield what was mended, and that what follows was not."""
+    """Yield what was mended, and the rules of what follows, which was not."""
     if not subject.mending:
         return
     lines = (f"  {printable(str(repair))}" for repair in subject.repairs)
     done = subject.mending if subject.repairs else NOTHING
     yield "\n".join((click.style(done, bold=True), *lines)) + "\n"
-    if any(judged.state is State.ACTIVE for judged in subject.judged):
-        yield click.style(LEFT[subject.mending], bold=True)
+    active = (judged for judged in subject.judged if judged.state is State.ACTIVE)
+    left = sorted({judged.finding.rule for judged in active})
+    if left:
+        yield click.style(f"{LEFT[subject.mending]}: {', '.join(left)}", bold=True)
 
 
 def _groups(subject: Subject, hinted: set[str]) -> Iterator[list[str]]:

@@ -128,6 +128,7 @@ def _rule() -> dict[str, Any]:
         "requirement": TEXT,
         "reason": TEXT,
         "fix": TEXT,
+        "mending": TEXTS,
     }
     rule = {
         "kind": {"const": "rule"},
@@ -158,7 +159,7 @@ def _judgement() -> dict[str, Any]:
         **dict.fromkeys(("virtual_size", "populated_size"), size),
         **dict.fromkeys(("stream_version", "stream_end", "bytes_behind_end"), size),
     }
-    repair = _object({"rule": TEXT, "where": TEXT, "what": TEXT})
+    repair = _object({"rule": TEXT, "where": TEXT, "what": TEXT, "target": TEXT})
     mending = {"enum": [None, *(each.name.lower() for each in Mending)]}
     told = {"disks": _list(_object(disk)), "targets": _list(target), "repairs": _list(repair)}
     told |= {"mending": mending}

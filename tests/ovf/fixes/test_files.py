@@ -7,6 +7,7 @@ import hashlib
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -181,3 +182,93 @@ def test_a_size_that_is_not_stated_is(tmp_path: Path, stream: bytes) -> None:
     source = written(tmp_path, "disk.vmdk", "")
     assert said(source) == [f"disk.vmdk has an ovf:size now ({end}) [REF-007]"]
     assert f'ovf:size="{end}"' in (fixed(source) / "web.ovf").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told", "rule"),
+    [
+        (f'ovf:capacity="{SIZE}"', 'ovf:capacity="1MB"', "capacity: 1MB", "DSK-002"),
+        (f'ovf:capacity="{SIZE}"', "", "capacity: none", "DSK-002"),
+        (f'ovf:format="{STREAM}"', "", "format: none", "DSK-008"),
+        (f'ovf:format="{STREAM}"', 'ovf:format="vmdk"', "format: vmdk", "PKG-006"),
+    ],
+)
+def test_what_a_disk_does_not_say_its_file_does(  # noqa: PLR0917
+    tmp_path: Path, stream: bytes, old: str, new: str, told: str, rule: str
+) -> None:
+    end = len(stream) - BEHIND
+    (tmp_path / "disk.vmdk").write_bytes(stream[:end])
+    source = written(tmp_path, "disk.vmdk", f'ovf:size="{end}"')
+    right = f"{SIZE} bytes, as its file says" if rule == "DSK-002" else STREAM
+    text = source.read_text()
+    assert old in text
+    source.write_text(text.replace(old, new))
+    assert said(source) == [f"Disk 'd' {told} -> {right} [{rule}]"]
+    assert said(fixed(source) / "web.ovf") == []
+
+
+def test_a_size_with_a_unit_becomes_that_of_the_file(tmp_path: Path, stream: bytes) -> None:
+    end = len(stream) - BEHIND
+    (tmp_path / "disk.vmdk").write_bytes(stream[:end])
+    source = written(tmp_path, "disk.vmdk", 'ovf:size="1 MiB"')
+    assert said(source) == [f"ovf:size: 1 MiB -> {end} [REF-016]"]
+
+
+def test_a_file_in_one_piece_has_no_chunks(tmp_path: Path, stream: bytes) -> None:
+    end = len(stream) - BEHIND
+    (tmp_path / "disk.vmdk").write_bytes(stream[:end])
+    source = written(tmp_path, "disk.vmdk", f'ovf:size="{end}" ovf:chunkSize="4096"')
+    assert said(source) == [
+        "disk.vmdk has no ovf:chunkSize now, for it is in one piece [REF-010]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "right", "rule"),
+    [
+        ("disks/my%20disk.vmdk", "proxmox", "my-disk.vmdk", "PVE-007"),
+        ("%E7%A3%81%E7%9B%98.vmdk", "proxmox", "disk.vmdk", "PVE-007"),
+        ("web%2Ddisk.vmdk", "proxmox", "web-disk.vmdk", "PVE-007"),
+        ("disk.img", "xcp-ng", "disk.img.vmdk", "XEN-007"),
+        ("disk", "xen-orchestra", "disk.vmdk", "XOA-007"),
+    ],
+)
+def test_a_file_gets_a_name_the_importer_reads(  # noqa: PLR0917
+    tmp_path: Path, stream: bytes, name: str, target: str, right: str, rule: str
+) -> None:
+    end = len(stream) - BEHIND
+    path = tmp_path / unquote(name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(stream[:end])
+    source = written(tmp_path, name, f'ovf:size="{end}"')
+    assert f"{name} is {right} now [{rule}]" in said(source, target)
+    folder = fixed(source, target)
+    assert sorted(each.name for each in folder.iterdir()) == sorted((right, "web.mf", "web.ovf"))
+    assert (folder / right).read_bytes() == stream[:end]
+    assert said(folder / "web.ovf", target) == []
+
+
+def test_two_files_do_not_get_one_name(tmp_path: Path, stream: bytes) -> None:
+    """One that nothing refers to leaves; of the others none takes the place of another."""
+    end = len(stream) - BEHIND
+    for name in ("a b.vmdk", "a-b.vmdk"):
+        (tmp_path / name).write_bytes(stream[:end])
+    source = written(tmp_path, "a%20b.vmdk", f'ovf:size="{end}"')
+    other = f'<File ovf:id="g" ovf:href="a-b.vmdk" ovf:size="{end}"/></References>'
+    disk = f'<Disk ovf:diskId="e" ovf:fileRef="g" ovf:capacity="{SIZE}" ovf:format="{STREAM}"/>'
+    text = source.read_text().replace("</References>", other)
+    source.write_text(text.replace("</DiskSection>", f"{disk}</DiskSection>"))
+    assert said(source, "proxmox") == ["a%20b.vmdk is a-b-2.vmdk now [PVE-007]"]
+    names = sorted(each.name for each in fixed(source, "proxmox").iterdir())
+    assert names == ["a-b-2.vmdk", "a-b.vmdk", "web.mf", "web.ovf"]
+
+
+def test_what_is_renamed_is_unpacked_first(tmp_path: Path, stream: bytes) -> None:
+    packed = gzip.compress(stream[:-BEHIND], mtime=0)
+    (tmp_path / "my disk.vmdk.gz").write_bytes(packed)
+    attributes = f'ovf:size="{len(packed)}" ovf:compression="gzip"'
+    source = written(tmp_path, "my%20disk.vmdk.gz", attributes)
+    folder = fixed(source, "proxmox")
+    names = sorted(each.name for each in folder.iterdir())
+    assert names == ["my-disk.vmdk", "web.mf", "web.ovf"]
+    assert (folder / "my-disk.vmdk").read_bytes() == stream[:-BEHIND]

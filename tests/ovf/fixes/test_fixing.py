@@ -141,7 +141,7 @@ def test_a_dry_run_needs_no_files(tmp_path: Path) -> None:
         "would be mended\n"
         f"  {example}:32: VirtualSystemType: virtualbox-2.2 -> vmx-13"
         " [VMW-001, vmware-esxi-8.0]\n\n"
-        "would not be mended\n"
+        "would not be mended: REF-004\n"
     )
     assert (done.code, done.err) == (1, "")
 
@@ -159,7 +159,7 @@ def test_what_is_left_is_told_apart(source: Path, tmp_path: Path) -> None:
         done.out.replace(f"{tmp_path}/", "")
         .split("[DSK-014]\n\n")[1]
         .startswith(
-            "not mended\n"
+            "not mended: MAN-003\n"
             "new.ova!web.mf\n"
             "  1:1: info: digests are SHA256, which OVF 1 does not know [MAN-003]\n"
         )

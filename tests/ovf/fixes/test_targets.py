@@ -10,7 +10,7 @@ import pytest
 
 from ovf.judging.profile import all_checks
 from ovf.judging.targets import target_named
-from ovf.mending.fix import all_fixes
+from ovf.mending.fix import COVERED, all_fixes
 from ovf.mending.mend import mend
 from ovf.package import Package
 from rehost.errors import InteropError
@@ -19,10 +19,14 @@ from tests.ovf.builders import FIXTURES, target_of
 CORPUS = Path(os.environ.get("REHOST_CORPUS", Path(__file__).parents[3] / "../shared/corpus"))
 CHECKS = {check.id: check for check in all_checks()}
 NEED_FILES = frozenset(
-    ("AWS-001", "AWS-005", "GCP-010", "NTX-001", "OSK-004", "PVE-011", "V2V-012", "VBX-012")
-) | {"VBX-015", "VMW-033", "VMW-034", "XEN-008"}
+    (
+        *("AWS-001", "AWS-005", "GCP-010", "NTX-001", "OSK-004", "PVE-007", "PVE-011", "V2V-007"),
+        *("V2V-012", "VBX-012", "VBX-015", "VMW-033", "VMW-034", "VMW-035", "XEN-007", "XEN-008"),
+        "XOA-007",
+    )
+)
 """Checks that are mended from what is in the files, which these examples do not have."""
-LEFT = frozenset(("FKL-006", "PVE-005", "VMW-020", "XOA-003"))
+LEFT = frozenset(("FKL-006", "PVE-005", "VBX-007", "VMW-020", "XEN-011", "XOA-003"))
 """Checks whose examples also hold what is mended by a guess only."""
 OTHERWISE = {
     "FKL-004": (("GigaBytes", "gibibyte"), ("byte * 2 ^ 20", "mebibyte")),
@@ -31,6 +35,11 @@ OTHERWISE = {
     "GCP-003": (("ovf://disk/disk1", "ovf:/file/file1"),),
     "V2V-004": (("ovf://disk/disk1", "ovf:/file/file1"),),
     "PVE-005": (("ovf:/disk/disk1", "ovf:/file/file1"),),
+    "V2V-010": (
+        ("InstanceId>3</rasd:InstanceId>", "InstanceID>scsi-0</rasd:InstanceID>"),
+        ("<rasd:Parent>3<", "<rasd:Parent>scsi-0<"),
+    ),
+    "XEN-004": (("<rasd:Connection>LAN</rasd:Connection>", ""),),
 }
 """What is put in the place of what fixes of the standard's own rules would mend."""
 each_fix = pytest.mark.parametrize(
@@ -66,6 +75,17 @@ def test_the_importer_takes_what_was_mended(identifier: str) -> None:
     left = list(check.findings(done.draft.result(), target))
     assert bool(left) == (identifier in LEFT)
     assert mend(done.draft.result(), (target,)).repairs == ()
+
+
+@pytest.mark.parametrize("identifier", sorted(COVERED.keys() - NEED_FILES))
+def test_the_fix_of_a_rule_mends_what_an_importer_finds_too(identifier: str) -> None:
+    check = CHECKS[identifier]
+    target = target_of(check)
+    package = example(identifier)
+    assert list(check.findings(package, target))
+    done = mend(package, (target,))
+    assert COVERED[identifier] in {repair.rule for repair in done.repairs}
+    assert list(check.findings(done.draft.result(), target)) == []
 
 
 @each_fix

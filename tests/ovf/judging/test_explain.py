@@ -29,6 +29,7 @@ Clause:     DSP0243 9.1
 Basis:      read in the text of the standard
 Versions:   OVF 1.x and 2.x
 {minded}Looks at:   the package's descriptor
+With --fix: not mended, for it needs a decision
 """
 
 
@@ -42,6 +43,23 @@ def parents() -> str:
 def test_a_rule_is_explained_by_its_id_in_any_case() -> None:
     for name in ("DSK-010", "dsk-010"):
         assert CliRunner().invoke(ovf, ["explain", name]).stdout == parents()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("VBX-006", "not mended, for it needs a decision"),
+        ("NET-001", "List the networks that adapters connect to, by the names they call them."),
+        ("PKG-012", "Writing the package anew mends it."),
+        ("OSK-003", "Writing the package as an .ova mends it."),
+        ("VMW-040", "Leave out what cannot be: the attribute is a hint that nothing needs."),
+    ],
+)
+def test_it_is_told_how_a_finding_is_mended(name: str, told: str) -> None:
+    shown = CliRunner().invoke(ovf, ["explain", name]).stdout
+    assert shown.splitlines()[-1] == f"With --fix: {told}"
+    [document] = json.loads(CliRunner().invoke(ovf, ["explain", name, "--json"]).stdout)["rules"]
+    assert document["mending"] == ([] if name == "VBX-006" else [told])
 
 
 def test_a_prefix_explains_all_its_rules_each_once() -> None:
@@ -89,6 +107,7 @@ def test_json_says_everything_of_rules_and_checks_and_fits_its_schema() -> None:
         "requirement": "A Disk's ovf:parentRef is the diskId of a Disk before it.",
         "reason": "Otherwise the disk cannot be put together.",
         "fix": "Ship the parent, or a whole disk instead of the difference.",
+        "mending": [],
         "clause": "9.1",
         "basis": "text",
         "versions": ["1", "2"],
