@@ -22,7 +22,7 @@ from typing import Any
 from rehost.console.output import json_text, printable
 from rehost.errors import UsageError
 from rehost.files import LocalFile, read_all
-from rehost.judgement import MEMBER, Acceptance, Judged, Kind, relative
+from rehost.judgement import Acceptance, Judged, Kind, parted, relative, shortened
 from rehost.report import Finding
 
 SETTING = "[[validate.suppress]]"
@@ -42,8 +42,8 @@ class Suppression:
         """Say whether it is about a finding; its path may fit the archive or the member in it."""
         if not finding.rule.startswith(self.rules):
             return False
-        file, mark, member = finding.location.file.partition(MEMBER)
-        names = relative(file), relative(file) + mark + member
+        file = finding.location.file
+        names = relative(parted(file)[0]), shortened(file)
         return any(fnmatchcase(name, self.path) for name in names)
 
     @property
@@ -110,7 +110,7 @@ def baseline_text(findings: Iterable[Judged]) -> str:
         {
             "fingerprint": judged.fingerprint,
             "rule": judged.finding.rule,
-            "file": printable(judged.file + (MEMBER + judged.member if judged.member else "")),
+            "file": printable(shortened(judged.finding.location.file)),
             "message": printable(judged.finding.message),
         }
         for judged in findings

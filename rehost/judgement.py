@@ -96,7 +96,7 @@ class Judged:
     @property
     def file(self) -> str:
         """The file it is in, below the current folder where that is possible."""
-        return relative(self.finding.location.file.partition(MEMBER)[0])
+        return relative(parted(self.finding.location.file)[0])
 
     @property
     def own_line(self) -> int:
@@ -108,7 +108,8 @@ class Judged:
         """What is wrong; what lies in an archive says where there, for the file does not."""
         if not self.member:
             return self.told
-        return f"{self.place.partition(MEMBER)[2]}: {self.told}"
+        place = self.place.removeprefix(parted(self.finding.location.file)[0] + MEMBER)
+        return f"{place}: {self.told}"
 
     @property
     def told(self) -> str:
@@ -119,7 +120,7 @@ class Judged:
     @property
     def member(self) -> str:
         """The member of that file, if it is an archive; otherwise nothing."""
-        return self.finding.location.file.partition(MEMBER)[2]
+        return parted(self.finding.location.file)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +231,8 @@ def fingerprints(findings: Iterable[Finding]) -> Iterator[str]:
     """
     seen: Counter[str] = Counter()
     for finding in findings:
-        file, mark, member = finding.location.file.partition(MEMBER)
         said = MOVES.sub("", finding.message)
-        parts = finding.rule, finding.target, relative(file) + mark + member, said
+        parts = finding.rule, finding.target, shortened(finding.location.file), said
         text = "\0".join(parts)
         seen[text] += 1
         content = f"{text}\0{seen[text]}".encode(errors="surrogateescape")
@@ -244,3 +244,21 @@ def relative(file: str) -> str:
     path = Path(os.path.normpath(file))
     here = Path.cwd()
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def parted(file: str) -> tuple[str, str]:
+    """Part the name of a place into that of a file and that of the member of it, if it has one.
+
+    A file may have the mark in its own name: then what is there tells where that ends.
+    """
+    marks = [at for at, letter in enumerate(file) if letter == MEMBER]
+    if not marks or os.path.lexists(file):
+        return file, ""
+    end = next((at for at in marks if Path(file[:at]).is_file()), marks[0])
+    return file[:end], file[end + len(MEMBER) :]
+
+
+def shortened(file: str) -> str:
+    """Return the name of a place from the current folder."""
+    plain, member = parted(file)
+    return f"{relative(plain)}{MEMBER}{member}" if member else relative(plain)
