@@ -51,10 +51,13 @@ def new(ctx: click.Context, /, dest: Path, **asked: Any) -> None:
     """
     from ovf.edit.create import created
 
+    if asked["machine"] is not None and asked["described"] is None:
+        raise UsageError("--machine says nothing by itself", hint="Pass --from JSON, too.")
     if asked["described"] is None:
         name = asked["name"] or dest.stem
         draft = created(name, asked["ovf_version"])
-        asked = {**asked, "cpus": asked["cpus"] or 1, "memory": asked["memory"] or 1 << 30}
+        usual = {"cpus": 1, "memory": 1 << 30}
+        asked |= {name: said for name, said in usual.items() if asked[name] is None}
     else:
         draft = _from(asked)
     _equip(draft, asked)

@@ -42,6 +42,16 @@ COUNTED: dict[str, Callable[..., None]] = {
     "cpus": hardware.set_processors,
     "memory": hardware.set_memory,
 }
+LEANING = {
+    "os_name": ("--os-name", ("system_number",), "--os"),
+    "configurations": ("--configuration", tuple(COUNTED), "--cpus or --memory"),
+    "product_class": (
+        "--product-class",
+        (*PRODUCT, "properties", "properties_file"),
+        "what to say of the product, or a property",
+    ),
+}
+"""Options that say nothing by themselves, by the options of which one has to be there."""
 Change = Callable[[Draft, str | None], None]
 SETTERS: dict[str, Callable[..., None]] = {
     "name": sections.set_name,
@@ -55,6 +65,9 @@ SETTERS: dict[str, Callable[..., None]] = {
 
 def apply(draft: Draft, asked: dict[str, Any]) -> None:
     """Make all changes; raise UsageError where none was asked for."""
+    for option, (name, others, wanted) in LEANING.items():
+        if asked[option] and not any(asked[each] not in {None, ()} for each in others):
+            raise UsageError(f"{name} says nothing by itself", hint=f"Pass {wanted}, too.")
     changes = list(_changes(asked))
     if not changes:
         raise UsageError("nothing is asked for", hint="See `rehost ovf set --help`.")

@@ -152,6 +152,22 @@ def test_what_cannot_be_done_is_said(source: Path, tmp_path: Path) -> None:
             "nothing is asked for\nhint: See `rehost ovf set --help`.\n",
         ),
         (
+            ("-o", tmp_path / "x.ova", "--name", "x", "--os-name", "Plan 9"),
+            2,
+            "--os-name says nothing by itself\nhint: Pass --os, too.\n",
+        ),
+        (
+            ("-o", tmp_path / "x.ova", "--configuration", "small"),
+            2,
+            "--configuration says nothing by itself\nhint: Pass --cpus or --memory, too.\n",
+        ),
+        (
+            ("-o", tmp_path / "x.ova", "--name", "x", "--product-class", "org.x"),
+            2,
+            "--product-class says nothing by itself\n"
+            "hint: Pass what to say of the product, or a property, too.\n",
+        ),
+        (
             ("-o", source, "--cpus", "2"),
             6,
             "web.ova: exists already\nhint: Name another output, or pass --force to replace it.\n",

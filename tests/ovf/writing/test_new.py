@@ -183,6 +183,13 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
             2,
             "there is no adapter to be of a type\nhint: Add one: --nic NETWORK.\n",
         ),
+        (
+            ("--machine", "b"),
+            2,
+            "--machine says nothing by itself\nhint: Pass --from JSON, too.\n",
+        ),
+        (("--cpus", "0"), 2, "is an impossible number of processors (0)\n"),
+        (("--memory", "0"), 2, "is an impossible size of memory (0)\n"),
         (("--name", "a/b"), 2, "is no name for a machine ('a/b')\n"),
         (("--disk", tmp_path / "missing.vmdk"), 3, "missing.vmdk: no such file\n"),
     ]
