@@ -15,7 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import EntryPoint, entry_points
 from types import FrameType
 from typing import Any, NoReturn
@@ -108,12 +108,14 @@ def rehost(ctx: click.Context, *, quiet: bool, verbose: int, progress: str) -> N
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    _open_streams()
     signal.signal(signal.SIGTERM, _terminate)
     gc.set_threshold(GARBAGE)  # runs and pieces by the million make no cycles
     try:
         code = run(sys.argv[1:])
     except Exception:  # Python's own exit code for a traceback means findings here
-        traceback.print_exc()
+        with suppress(OSError):
+            traceback.print_exc()
         code = BUG
     sys.exit(code)
 
@@ -130,7 +132,8 @@ def run(arguments: list[str]) -> int:
         _complain(str(error), error.hint)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted", "")
@@ -147,9 +150,18 @@ def run(arguments: list[str]) -> int:
 
 
 def _complain(what: str, hint: str) -> None:
-    say(f"error: {what}", err=True)
-    if hint:
-        say(f"hint: {hint}", err=True)
+    with suppress(OSError):  # whoever read standard error has gone; the code still tells
+        say(f"error: {what}", err=True)
+        if hint:
+            say(f"hint: {hint}", err=True)
+
+
+def _open_streams() -> None:
+    """Let nothing be opened in the place of a standard stream that was closed by the caller."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, "r" if name == "stdin" else "w"))
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -235,6 +236,23 @@ def test_a_reader_who_leaves_is_no_finding(console: Console) -> None:
         )
         os.close(writer)
         assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["fail", "DamagedInputError"], 3), (["fail", "bug"], 70), (["quick"], 0), (["--wrong"], 2)],
+)
+@pytest.mark.parametrize("end", ["2>&-", "2>&- >&- <&-", "2>&1 | true"])
+def test_nobody_reads_the_errors_and_the_code_is_the_same(
+    console: Console, arguments: list[str], code: int, end: str
+) -> None:
+    called = shlex.join(console.argv(*arguments))
+    said = "; echo $? >code"
+    script = f"{{ {called}{said}; }} {end}" if "|" in end else f"{called} {end}{said}"
+    subprocess.run(
+        ["sh", "-c", script], check=False, timeout=60, cwd=console.folder, env=console.environment
+    )
+    assert (console.folder / "code").read_text() == f"{code}\n"
 
 
 def test_help_lists_the_commands_installed(console: Console) -> None:
