@@ -36,6 +36,8 @@ MOST_UNREAD = 64 << 10
 STEP = 4 << 20
 ALGORITHMS = {"SHA1": 40, "SHA256": 64, "SHA384": 96, "SHA512": 128}
 LINE = re.compile(r"(?P<algorithm>[A-Za-z0-9-]+)\s*\((?P<name>.+)\)\s*=\s*(?P<digest>\S+)")
+LINE_END = re.compile(rb"\r{0,2}\n|\r")
+"""That of any system, and what comes of one turned into CR LF twice."""
 EXACT = re.compile(r"SHA(1|256|384|512)\(.+\)= [0-9a-f]+")
 
 
@@ -71,10 +73,11 @@ def parse_manifest(content: bytes, where: str, *, tolerant: bool = False) -> Man
         findings.append(_odd("MAN-010", "begins with a byte order mark", Location(where, 1)))
         content = content[3:]
     if b"\r" in content:
-        findings.append(_odd("MAN-010", "lines end in CR LF, not LF", Location(where, 1)))
+        end = "CR LF" if b"\r\n" in content else "CR"
+        findings.append(_odd("MAN-010", f"lines end in {end}, not LF", Location(where, 1)))
     entries: list[Entry] = []
     unread: list[bytes] = []
-    lines = content.replace(b"\r", b"").split(b"\n")
+    lines = LINE_END.split(content)
     for number, line in enumerate(lines, 1):
         at = Location(where, number)
         if number > MOST_ENTRIES and (line or number < len(lines)):

@@ -30,6 +30,7 @@ PROPERTIES = (f"{{{CIM}ResourceAllocationSettingData", *LATER)
 class WrittenItem:
     """An item's children by their names; of several alike the last, as when items combine.
 
+    What extensions say counts only in an item that has nothing else.
     ``names`` are those of all its properties, in their order, but for those of OVF 2.x that extend
     an item of 1.x; ``kind`` is the ResourceType, None where it gives no number.
     """
@@ -119,19 +120,39 @@ def _item_sections(envelope: Envelope) -> tuple[ItemSection, ...]:
 
 
 def _written(element: etree._Element, envelope: Envelope) -> WrittenItem:
-    children = [(str(child.tag), child.text) for child in element.iterchildren(etree.Element)]
-    said = {local_name(tag): (text or "").strip() for tag, text in children}
+    children = _saying(element, envelope)
+    said = {local_name(str(child.tag)): (child.text or "").strip() for child in children}
     if "InstanceId" in said:
         said.setdefault("InstanceID", said["InstanceId"])
+    properties = (child for child in children if is_property(str(child.tag), envelope))
     return WrittenItem(
         element,
         envelope.at(element),
         {name: text for name, text in said.items() if text},
         frozenset((envelope.attribute(element, "configuration") or "").split()),
         envelope.attribute(element, "bound") or NORMAL,
-        tuple(local_name(tag) for tag, _ in children if is_property(tag, envelope)),
+        tuple(local_name(str(child.tag)) for child in properties),
         _number(said.get("ResourceType", "")),
     )
+
+
+def children_of(item: etree._Element, name: str, envelope: Envelope) -> list[etree._Element]:
+    """Return the children from the last of which ``said`` has what an item says by that name."""
+    return [each for each in _saying(item, envelope) if local_name(str(each.tag)) == name]
+
+
+def _saying(item: etree._Element, envelope: Envelope) -> list[etree._Element]:
+    """Return the children that say what an item is: no extensions, unless it has nothing else."""
+    children = list(item.iterchildren(etree.Element))
+    own = f"{{{envelope.namespace}}}"
+    properties = [is_property(str(child.tag), envelope) for child in children]
+    if not any(properties):
+        return children
+    return [
+        child
+        for child, of_class in zip(children, properties, strict=True)
+        if of_class or not str(child.tag).startswith("{") or str(child.tag).startswith(own)
+    ]
 
 
 def is_property(tag: str, envelope: Envelope) -> bool:

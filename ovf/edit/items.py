@@ -15,7 +15,7 @@ from lxml import etree
 
 from ovf.cim import ResourceType, resource_name
 from ovf.edit.draft import Draft
-from ovf.outline import WrittenItem, items_of, whole
+from ovf.outline import WrittenItem, children_of, is_property, items_of, whole
 from ovf.text.fragment import CIM, fit
 from rehost.errors import DamagedInputError, UsageError
 from rehost.tracked import local_name
@@ -102,11 +102,7 @@ class Hardware:
 
     def say(self, item: WrittenItem, name: str, text: str | None) -> None:
         """Set or remove a child of an item, keeping the order of the CIM schema."""
-        found = [
-            child
-            for child in item.element.iterchildren(etree.Element)
-            if local_name(str(child.tag)) == name
-        ]
+        found = children_of(item.element, name, self.draft.envelope)
         if text is None:
             for child in found:
                 self.draft.text.remove(child)
@@ -164,9 +160,8 @@ class Hardware:
         for item in self.items:
             if local_name(str(item.element.tag)) == tag:
                 for child in item.element.iterchildren(etree.Element):
-                    space = etree.QName(child).namespace or ""
-                    if space.startswith(CIM):
-                        return space
+                    if is_property(str(child.tag), self.draft.envelope):
+                        return etree.QName(child).namespace or ""
         return SETTINGS[tag]
 
     def _insert(self, item: WrittenItem, name: str, text: str) -> None:
@@ -176,7 +171,7 @@ class Hardware:
         earlier = [
             child
             for child in self.draft.text.children(item.element)
-            if (etree.QName(child).namespace or "").startswith(CIM)
+            if is_property(str(child.tag), self.draft.envelope)
             and local_name(str(child.tag)) < name
         ]
         if earlier:

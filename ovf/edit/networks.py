@@ -13,7 +13,7 @@ from lxml import etree
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
-from ovf.outline import WrittenItem, items, whole
+from ovf.outline import WrittenItem, children_of, items, whole
 from rehost.errors import UsageError
 
 MAC = re.compile(r"([0-9a-f]{2}[:-]?){5}[0-9a-f]{2}", re.IGNORECASE)
@@ -37,8 +37,7 @@ def rename_network(draft: Draft, old: str, new: str) -> None:
     draft.set(element, "name", new)
     for item in items(draft.envelope):
         if item.said.get("Connection") == old:
-            for child in item.element.iterchildren("{*}Connection"):
-                draft.write(child, new)
+            draft.write(children_of(item.element, "Connection", draft.envelope)[-1], new)
             _mend_description(draft, item, new)
     draft.settle()
 

@@ -10,7 +10,14 @@ from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
 from ovf.envelope import Envelope
 from ovf.mending.fix import Done, fix
-from ovf.outline import NORMAL, WrittenItem, every_item, is_property, item_sections
+from ovf.outline import (
+    NORMAL,
+    WrittenItem,
+    children_of,
+    every_item,
+    is_property,
+    item_sections,
+)
 from ovf.text.fragment import CIM
 from rehost.errors import DamagedInputError
 from rehost.tracked import label, local_name, summary
@@ -24,21 +31,12 @@ BOUNDS = {
 }
 
 
-def _child(item: WrittenItem, name: str) -> etree._Element | None:
-    found = [
-        child
-        for child in item.element.iterchildren(etree.Element)
-        if local_name(str(child.tag)) == name
-    ]
-    return found[-1] if found else None
-
-
 def _rewritten(draft: Draft, item: WrittenItem, name: str, right: str | None) -> Done:
     """Write ``right`` into a child of an item, if it is there and says something else."""
-    child, said = _child(item, name), item.said.get(name)
-    if child is not None and said is not None and right is not None and said != right:
-        draft.write(child, right)
-        yield child, f"{item.label} {name}: {summary(said)} -> {right}"
+    found, said = children_of(item.element, name, draft.envelope), item.said.get(name)
+    if found and said is not None and right is not None and said != right:
+        draft.write(found[-1], right)
+        yield found[-1], f"{item.label} {name}: {summary(said)} -> {right}"
 
 
 @fix("ITM-001")

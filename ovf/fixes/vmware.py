@@ -16,7 +16,7 @@ from ovf.importers.vmware.hosts import host_of
 from ovf.judging.profile import Target
 from ovf.mending import rephrase as restating
 from ovf.mending.fix import Done, Places, fix_for
-from ovf.outline import items
+from ovf.outline import children_of, items
 from rehost.tracked import local_name, summary
 
 USUAL = 13
@@ -89,11 +89,11 @@ def devices_passed_over(draft: Draft, _: Target, __: Places) -> Done:
 def models_of_ide_left_out(draft: Draft, _: Target, places: Places) -> Done:
     """Remove the ResourceSubType of IDE controllers, of which VMware has one kind."""
     for item in items(draft.envelope):
-        child = item.element.find("{*}ResourceSubType")
-        if item.at in places and item.kind == ResourceType.IDE and child is not None:
-            draft.text.remove(child)
+        found = children_of(item.element, "ResourceSubType", draft.envelope)
+        if item.at in places and item.kind == ResourceType.IDE and found:
+            draft.text.remove(found[-1])
             model = summary(item.said.get("ResourceSubType", ""))
-            yield child, f"{item.label} has no ResourceSubType now (was {model})"
+            yield found[-1], f"{item.label} has no ResourceSubType now (was {model})"
 
 
 @fix_for("VMW-020")

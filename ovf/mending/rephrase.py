@@ -25,12 +25,12 @@ from ovf.envelope import VirtualDisk
 from ovf.importers import reading as importing
 from ovf.judging.profile import Target
 from ovf.mending.fix import Done, Places
-from ovf.outline import WrittenItem, hardware_sections, items, whole
+from ovf.outline import WrittenItem, children_of, hardware_sections, items, whole
 from ovf.package import is_remote, name_of
 from ovf.versions.restate import restate
 from ovf.writing.write import held_open
 from rehost.errors import DamagedInputError, InteropError
-from rehost.tracked import local_name, summary
+from rehost.tracked import summary
 
 MEBIBYTES = "byte * 2^20"
 QUANTITIES = ("VirtualQuantity", "Reservation", "Limit")
@@ -45,14 +45,13 @@ def memory_in_mebibytes(draft: Draft, _: Target, places: Places) -> Done:
         factor = importing.megabytes(item)
         if item.at not in places or item.kind != ResourceType.MEMORY or factor is None:
             continue
-        children = {local_name(str(each.tag)): each for each in item.element.iter(etree.Element)}
         stated = {name: item.said[name] for name in QUANTITIES if name in item.said}
         turned = {name: _times(text, factor) for name, text in stated.items()}
         already = item.said.get("AllocationUnits") == MEBIBYTES
         if already or None in turned.values() or _could_be_bytes(item):
             continue
         for name, right in turned.items():
-            draft.write(children[name], str(right))
+            draft.write(children_of(item.element, name, draft.envelope)[-1], str(right))
         said(draft, item, "AllocationUnits", MEBIBYTES)
         before = f"{stated.get('VirtualQuantity', '')} {item.said.get('AllocationUnits', '')}"
         after = f"{turned.get('VirtualQuantity', '')} {MEBIBYTES}"
@@ -97,8 +96,8 @@ def drives_of_disks(draft: Draft, _: Target, places: Places) -> Done:
     for item in items(draft.envelope):
         said = item.said.get("HostResource", "")
         found = in_file.get(said.removeprefix("ovf:/file/"), [])
-        child = item.element.find("{*}HostResource")
-        if item.at in places and len(found) == 1 and said.startswith("ovf:/") and child is not None:
+        if item.at in places and len(found) == 1 and said.startswith("ovf:/"):
+            child = children_of(item.element, "HostResource", draft.envelope)[-1]
             draft.write(child, f"ovf:/disk/{found[0]}")
             yield child, f"{item.label} HostResource: {summary(said)} -> ovf:/disk/{found[0]}"
 

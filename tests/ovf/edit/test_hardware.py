@@ -220,6 +220,28 @@ def test_a_network_is_renamed_wherever_it_is_named() -> None:
     )
 
 
+MEMORY = "<rasd:VirtualQuantity>512</rasd:VirtualQuantity>"
+OURS = '<our:VirtualQuantity ovf:required="false">9</our:VirtualQuantity>'
+
+
+def test_an_extension_of_the_same_name_is_left_alone() -> None:
+    assert after(
+        lambda draft: hardware.set_memory(draft, None, GIB), WEB.replace(MEMORY, MEMORY + OURS)
+    ) == (
+        "- <rasd:ElementName>512MB of memory</rasd:ElementName>\n"
+        "+ <rasd:ElementName>1024MB of memory</rasd:ElementName>\n"
+        f"- {MEMORY}{OURS}\n"
+        f"+ {MEMORY.replace('512', '1024')}{OURS}"
+    )
+
+
+def test_what_an_item_lacks_goes_before_its_extensions() -> None:
+    draft = draft_of(WEB.replace(MEMORY, OURS))
+    hardware.set_memory(draft, None, GIB)
+    said = draft.content.decode()
+    assert f"{MEMORY.replace('512', '1024')}\n        {OURS}" in said
+
+
 def test_a_network_is_described() -> None:
     assert after(lambda draft: networks.describe_network(draft, "VM Network", "Outside")) == (
         "- <ovf:Description>The VM Network network</ovf:Description>\n"
