@@ -28,8 +28,10 @@ from ovf.edit.files import (
 from ovf.edit.items import Hardware
 from ovf.outline import WrittenItem, items
 from ovf.writing.write import Member
+from rehost.archive import looks_like_tar
 from rehost.errors import RefusedError, UnsupportedInputError, UsageError
-from rehost.files import File
+from rehost.files import GZIP_MAGIC, File
+from rehost.tar import BLOCK
 
 VMDK = "http://www.vmware.com/interfaces/specifications/vmdk.html"
 URIS = {
@@ -249,6 +251,12 @@ def _facts(image: File, words: DiskWords) -> DiskFacts | None:
     probe = installed()
     if probe is None or (words.capacity is not None and words.format is not None):
         return None
+    if looks_like_tar(image.pread(0, BLOCK)) or image.pread(0, 2) == GZIP_MAGIC:
+        raise UsageError(
+            "is an archive, not a disk",
+            where=image.name,
+            hint="Unpack it first, or say what it is to be by --capacity and --format.",
+        )
     return probe.look(image, _Closed())
 
 

@@ -22,6 +22,7 @@ MOST_NICS = 64
 
 def add_network(draft: Draft, name: str, description: str | None = None) -> None:
     """Add a logical network."""
+    _refuse_blank(name)
     if any(network.name == name for network in draft.envelope.networks):
         raise UsageError(f"there is a network {name!r} already", where=draft.envelope.label)
     network = draft.new("Network", name=name)
@@ -32,6 +33,7 @@ def add_network(draft: Draft, name: str, description: str | None = None) -> None
 def rename_network(draft: Draft, old: str, new: str) -> None:
     """Rename a network, and whatever connects to it."""
     element = _network(draft, old)
+    _refuse_blank(new)
     if any(network.name == new for network in draft.envelope.networks):
         raise UsageError(f"there is a network {new!r} already", where=draft.envelope.label)
     draft.set(element, "name", new)
@@ -189,6 +191,11 @@ def _mend_description(draft: Draft, item: WrittenItem, network: str) -> None:
         for quote in "'\"":
             text = text.replace(f"{quote}{old}{quote}", f"{quote}{network}{quote}")
         draft.write(child, text)
+
+
+def _refuse_blank(name: str) -> None:
+    if not name.strip():
+        raise UsageError(f"is no name of a network ({name!r})", hint="Write a word at least.")
 
 
 def _refuse_bad_mac(mac: str | None) -> None:

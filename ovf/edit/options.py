@@ -12,6 +12,7 @@ from ovf.outline import items
 from rehost.errors import UsageError
 
 INFO = "The configurations to choose between"
+MAKE = "Make it with `rehost ovf add configuration`."
 
 
 def add_configuration(
@@ -85,7 +86,7 @@ def refuse_unknown(draft: Draft, identifier: str) -> None:
         raise UsageError(
             f"has no configuration {identifier!r}",
             where=draft.envelope.label,
-            hint=f"There are {', '.join(map(repr, known))}." if known else "",
+            hint=f"There are {', '.join(map(repr, known))}." if known else MAKE,
         )
 
 

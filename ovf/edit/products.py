@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from ovf.edit.draft import Draft
+from ovf.edit.options import refuse_unknown
 from ovf.edit.sections import CONTENT
-from ovf.environment.values import check_value
+from ovf.environment.properties import TYPES
+from ovf.environment.values import check_qualifiers, check_value
 from rehost.errors import UsageError
 from rehost.tracked import summary
 
@@ -99,7 +101,13 @@ def remove_property(draft: Draft, system: str | None, key: str) -> None:
     found = [entry for name, entry in _entries(draft, content) if key in {name, _key(draft, entry)}]
     if len(found) != 1:
         count = "several properties" if found else "no property"
-        raise UsageError(f"has {count} {key!r}", where=draft.envelope.label)
+        entries = _entries(draft, content)
+        names = ", ".join(name for name, entry in entries if not found or entry in found)
+        raise UsageError(
+            f"has {count} {key!r}",
+            where=draft.envelope.label,
+            hint=f"There are {names}." if names else "",
+        )
     draft.text.remove(found[0])
     draft.settle()
 
@@ -193,7 +201,20 @@ def _attributes(words: PropertyWords) -> dict[str, str | None]:
 
 
 def _check(draft: Draft, key: str, kind: str, qualifiers: str, words: PropertyWords) -> None:
-    """Refuse a value that is none of the property's type or not allowed by its qualifiers."""
+    """Refuse a type nobody knows, qualifiers nobody can read, and values that are not allowed."""
+    if not key.strip():
+        raise UsageError(f"is no key of a property ({key!r})", hint="Write a word at least.")
+    if words.type is not None and words.type not in TYPES:
+        raise UsageError(
+            f"is no type of a property ({words.type!r})", hint=f"There are {', '.join(TYPES)}."
+        )
+    if words.qualifiers and (wrong := check_qualifiers(words.qualifiers, kind)) is not None:
+        raise UsageError(
+            f"property {key!r} cannot have these qualifiers ({wrong})",
+            hint='Write, for example, MinLen(1),MaxLen(20) or ValueMap{"a","b"}.',
+        )
+    for configuration in words.values:
+        refuse_unknown(draft, configuration)
     given = [*words.values.values(), *([] if words.value is None else [words.value])]
     for value in given:
         if (wrong := check_value(value, kind, qualifiers)) is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from ovf.edit.draft import Draft
+from ovf.edit.options import refuse_unknown
 from ovf.envelope import PROPERTY_MACRO, Envelope
 from ovf.environment.parts import NAMESPACE
 from ovf.environment.properties import Product, Property, is_collection, products
@@ -56,6 +57,8 @@ class Environment:
 def environment_of(draft: Draft, system: str | None, deployment: Deployment) -> Environment:
     """Make the environment of a virtual system, refusing values its properties do not allow."""
     element = draft.system(system)
+    if deployment.configuration not in {None, *_with_values(draft)}:
+        refuse_unknown(draft, deployment.configuration or "")
     views = _Views(draft.envelope, deployment)
     own = views.seen(element)
     root = etree.fromstring(ROOT)
@@ -78,6 +81,12 @@ def environment_of(draft: Draft, system: str | None, deployment: Deployment) -> 
     etree.indent(root)
     document = etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
     return Environment(document, tuple(key for key, value in own.items() if value == ""))
+
+
+def _with_values(draft: Draft) -> Iterator[str | None]:
+    """Yield the configurations that properties have values for, declared or not."""
+    for value in draft.envelope.root.iter(draft.name("Value")):
+        yield draft.envelope.attribute(value, "configuration")
 
 
 class _Views:

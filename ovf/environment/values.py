@@ -23,10 +23,18 @@ def check_value(value: str, kind: str, said: str = "") -> str | None:
             low, high = INTEGERS[kind]
             return f"It is a {kind}: a whole number from {low} to {high}."
         return f"It is a {kind}: {EXAMPLES.get(kind, EXAMPLES['real32'])}."
-    nowhere = Location("")
-    entry = Property("", kind, said, False, False, value, (), nowhere)
+    entry = _property(kind, said, value)
     allowed = qualifiers(entry)
     wrong = violated(entry, allowed, value)
     if wrong is not None and allowed.values is not None and value not in allowed.values:
         return f"It is one of {', '.join(map(repr, sorted(allowed.values)))}."
     return None if wrong is None else f"The value {wrong}."
+
+
+def check_qualifiers(said: str, kind: str) -> str | None:
+    """Say what is wrong with the qualifiers of a type, or return None where nothing is."""
+    return qualifiers(_property(kind, said)).wrong
+
+
+def _property(kind: str, said: str, value: str | None = None) -> Property:
+    return Property("", kind, said, False, False, value, (), Location(""))

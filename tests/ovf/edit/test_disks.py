@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -268,6 +269,20 @@ def test_what_makes_no_sense_is_refused_in_these_words(name: str, tmp_path: Path
     with pytest.raises(UsageError) as caught:
         change(draft_of(DELTA), tmp_path)
     assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+def test_an_archive_is_no_disk_unless_it_is_said_to_be(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "disk.vmdk.gz").write_bytes(gzip.compress(b"x"))
+    for archive in (source, tmp_path / "disk.vmdk.gz"):
+        argv = ("ovf", "add", "disk", source, archive, "-o", tmp_path / "x.ova", "--name", "d")
+        assert seen(rehost(*argv), tmp_path) == (
+            2,
+            "",
+            f"error: {archive.name}: is an archive, not a disk\n"
+            "hint: Unpack it first, or say what it is to be by --capacity and --format.\n",
+        )
+        said = ("--capacity", "1G", "--format", "http://x", "--force")
+        assert rehost(*argv, *said).code == 0
 
 
 def test_a_place_that_is_none_is_refused(tmp_path: Path, source: Path) -> None:

@@ -225,7 +225,7 @@ REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
     "one of two properties to remove": (
         lambda draft: of_another_class(draft, remove=True),
         "web.ovf: has several properties 'port'",
-        "",
+        "There are com.example.port.1, org.x.port.",
     ),
     "one of two systems of one id": (
         of_one_id,
@@ -235,7 +235,7 @@ REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
     "no property to remove": (
         lambda draft: products.remove_property(draft, "web", "colour"),
         "web.ovf: has no property 'colour'",
-        "",
+        "There are com.example.ip.1, com.example.port.1, com.example.mode.1.",
     ),
     "no number": (
         lambda draft: products.set_property(draft, "web", "port", PropertyWords("65536")),
@@ -258,6 +258,34 @@ REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
         lambda draft: sections.set_operating_system(draft, "web", 4711),
         "no operating system is known by this number (4711)",
         "Give a description with it.",
+    ),
+    "a type nobody knows": (
+        lambda draft: products.set_property(draft, "web", "port", PropertyWords(type="int")),
+        "is no type of a property ('int')",
+        "There are uint8, uint16, uint32, uint64, sint8, sint16, sint32, sint64, string, boolean, "
+        "real32, real64.",
+    ),
+    "qualifiers nobody can read": (
+        lambda draft: products.set_property(draft, "web", "ip", PropertyWords(qualifiers="Max(")),
+        "property 'ip' cannot have these qualifiers (cannot be read from 'Max(' on)",
+        'Write, for example, MinLen(1),MaxLen(20) or ValueMap{"a","b"}.',
+    ),
+    "a property without a key": (
+        lambda draft: products.set_property(draft, "web", " ", PropertyWords(), create=True),
+        "is no key of a property (' ')",
+        "Write a word at least.",
+    ),
+    "a value for no configuration": (
+        lambda draft: products.set_property(
+            draft, "web", "port", PropertyWords(values={"huge": "1"})
+        ),
+        "web.ovf: has no configuration 'huge'",
+        "There are 'small', 'large'.",
+    ),
+    "a network without a name": (
+        lambda draft: networks.add_network(draft, ""),
+        "is no name of a network ('')",
+        "Write a word at least.",
     ),
     "a configuration twice": (
         lambda draft: options.add_configuration(draft, "small", "", ""),

@@ -214,6 +214,16 @@ def test_what_the_package_does_not_allow_is_refused(name: str) -> None:
     assert (str(caught.value), caught.value.hint, caught.value.exit_code) == (message, hint, code)
 
 
+def test_a_configuration_nobody_can_choose_is_refused() -> None:
+    with pytest.raises(InteropError) as caught:
+        environment_of(draft_of(TWO_LEVELS), "web", Deployment("huge"))
+    assert (str(caught.value), caught.value.hint, caught.value.exit_code) == (
+        "web.ovf: has no configuration 'huge'",
+        "Make it with `rehost ovf add configuration`.",
+        2,
+    )
+
+
 def test_an_environment_that_would_explode_is_refused() -> None:
     entry = '<Property ovf:key="k{}" ovf:type="string" ovf:value=""/>'
     many = "".join(entry.format(n) for n in range(1000))
