@@ -116,7 +116,7 @@ def _read(path: Path) -> _Description:
         if path.stat().st_size > LARGEST_DESCRIPTION:
             raise EnvironmentFailureError("is too large for a description", where=str(path))
         return msgspec.json.decode(path.read_bytes(), type=_Description)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _no_description(path, error) from error
 
 

@@ -57,7 +57,7 @@ def read_described(path: Path, name: str | None = None) -> Described:
     """Read the machine of that name, or the only one."""
     try:
         document = msgspec.json.decode(read_all(LocalFile(path), LARGEST), type=_Document)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedInputError(
             f"is not what `rehost inspect --json` prints ({summary(str(error))})", where=str(path)
         ) from None

@@ -422,6 +422,10 @@ def test_a_computer_without_firmware_is_told_what_to_install(
     ("content", "why"),
     [
         ("{", "Input data was truncated"),
+        (
+            '{"a": "\xe4"}',
+            "'utf-8' codec can't decode byte 0xe4 in position 0: unexpected end of data",
+        ),
         ("{}", "Object missing required field `interface-types`"),
         (
             '{"interface-types": ["uefi"], "mapping": {"device": "flash"},'
@@ -432,7 +436,7 @@ def test_a_computer_without_firmware_is_told_what_to_install(
 )
 def test_a_broken_description_is_named(tmp_path: Path, content: str, why: str) -> None:
     path = tmp_path / "10-broken.json"
-    path.write_text(content)
+    path.write_text(content, encoding="latin-1")
     with pytest.raises(EnvironmentFailureError) as failed:
         installed("q35", secure_boot=False, places=[tmp_path])
     assert str(failed.value) == f"{path}: does not describe a firmware ({why})"

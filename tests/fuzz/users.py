@@ -18,6 +18,7 @@ from rehost.console.output import json_text
 from tests.fuzz.attempts import Attempt, refusal
 from tests.fuzz.documents import package_of
 from tests.ovf.builders import with_disk
+from tests.ovf.edit.appliances import WEB
 
 LARGEST_CODE = 7
 SETTINGS = [
@@ -57,16 +58,19 @@ def pairs(folder: Path) -> Attempt:
 
 def machines() -> list[bytes]:
     """Return descriptions of machines, as ``inspect`` prints them."""
-    [(machine, _)] = read_machines(package_of(with_disk().encode()))
-    subject = {"kind": "package", "path": "web.ova", "machines": [{"machine": machine}]}
-    return [json_text(subject).encode()]
+    made = []
+    for content in (with_disk(), WEB):
+        [(machine, _)] = read_machines(package_of(content.encode()))
+        subject = {"kind": "package", "path": "web.ova", "machines": [{"machine": machine}]}
+        made.append(json_text(subject).encode())
+    return made
 
 
 def anew(folder: Path) -> Attempt:
     """Return an attempt at a description: make a package of it, which is one that can be read."""
 
     def member(name: str) -> Member:
-        return held(name.rpartition("/")[2], b"disk")
+        return held(f"{len(name)}.img", bytes(1024))
 
     def attempt(content: bytes) -> None:
         path = folder / "machine.json"

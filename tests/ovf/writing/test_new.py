@@ -169,6 +169,7 @@ def test_what_the_package_cannot_say_of_a_machine_is_told() -> None:
 
 def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{}")
+    (tmp_path / "latin.json").write_bytes(b'{"kind": "\xe4"}')
     (tmp_path / "none.json").write_text('{"kind": "disk", "path": "x", "machines": []}')
     cases: list[tuple[tuple[str | Path, ...], int, str]] = [
         (("--from", tmp_path / "none.json"), 2, "none.json: describes no machine\n"),
@@ -177,6 +178,12 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
             3,
             "bad.json: is not what `rehost inspect --json` prints"
             " (Object missing required field `kind`)\n",
+        ),
+        (
+            ("--from", tmp_path / "latin.json"),
+            3,
+            "latin.json: is not what `rehost inspect --json` prints"
+            " ('utf-8' codec can't decode byte 0xe4 in position 0: unexpected end of data)\n",
         ),
         (
             ("--nic-type", "E1000"),
