@@ -423,7 +423,7 @@ def test_a_computer_without_firmware_is_told_what_to_install(
     [
         ("{", "Input data was truncated"),
         (
-            '{"a": "\xe4"}',
+            '{"interface-types": ["\xe4"]}',
             "'utf-8' codec can't decode byte 0xe4 in position 0: unexpected end of data",
         ),
         ("{}", "Object missing required field `interface-types`"),
