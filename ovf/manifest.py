@@ -24,6 +24,7 @@ from ovf.package import Package, is_remote, leads_out, outside
 from ovf.storage import plain_name
 from rehost.errors import DamagedInputError, TransferError
 from rehost.files import File, read_all
+from rehost.holes import Sparing
 from rehost.progress import SILENT, Progress
 from rehost.report import Finding, Location, Severity
 from rehost.tracked import summary
@@ -348,10 +349,11 @@ def _digests(
     if isinstance(file, Passing):
         return file.finish()
     hashes = {name: hashlib.new(name.lower(), usedforsecurity=False) for name in algorithms}
+    sparing = Sparing(file, STEP)
     for offset in range(0, file.size, STEP):
         if stop is not None and stop.is_set():
             return None
-        piece = file.pread(offset, STEP)
+        piece = sparing.pread(offset, STEP)
         for digest in hashes.values():
             digest.update(piece)
         progress.advance(len(piece))

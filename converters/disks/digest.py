@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from converters.disks.cells import CELL, ZEROS, Buffers, Cell, cells, fill
+from converters.disks.cells import CELL, ZEROS, Buffers, Cell, cells, fill, is_zero
 from converters.disks.image import Image
 from converters.disks.ordered import in_order, threads_for
 from rehost.errors import UsageError
@@ -207,8 +207,9 @@ def _digested(
         content = bytearray(length) if keep else buffers.take()
         view = memoryview(content)[:length]
         fill(cell, view)
+        first = cell.start // terms.chunk
         parts = (view[at : at + terms.chunk] for at in range(0, length, terms.chunk))
-        digests = [terms.new(part).digest() for part in parts]
+        digests = [_chunk_digest(terms, number, part) for number, part in enumerate(parts, first)]
         if keep:
             return digests, content
         buffers.give(content)
@@ -216,3 +217,7 @@ def _digested(
 
     for cell, (digests, content) in in_order(work, cells(image, terms.chunk), threads_for(size)):
         yield cell, digests, content
+
+
+def _chunk_digest(terms: Terms, number: int, content: memoryview) -> bytes:
+    return terms.zero(number) if is_zero(content) else terms.new(content).digest()

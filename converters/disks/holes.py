@@ -6,18 +6,17 @@ terabyte costs nothing, whether it is a raw image, a member of a tar or a flat e
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator, Sequence
 
 from converters.disks.image import ZERO, Run, Stored
 from rehost.files import File
+from rehost.holes import data_from
 
 
 def stored_runs(file: File, start: int, stop: int) -> Iterator[Run]:
     """Yield the data and the holes of a file between two offsets, as runs at the same offsets."""
     while start < stop:
-        data, hole = _data_from(file, start, stop)
+        data, hole = data_from(file, start, stop)
         if data > start:
             yield Run(start, data - start, ZERO)
         if hole > data:
@@ -46,7 +45,7 @@ class Holes:
         shift, stop = start - at, at + length
         found: list[Run] = []
         while at < stop:
-            data, hole = _data_from(self._file, at, self._far(at, stop))
+            data, hole = data_from(self._file, at, self._far(at, stop))
             data, hole = self._noted(at, data, hole, stop)
             if data > at:
                 found.append(Run(at + shift, data - at, ZERO))
@@ -65,21 +64,3 @@ class Holes:
         """Keep the last stretch that was found, and return where the next data are up to a stop."""
         self._known = (data, hole, True) if data < stop else (at, data, False)
         return min(data, stop), min(hole, stop)
-
-
-def _data_from(file: File, start: int, stop: int) -> tuple[int, int]:
-    """Return the next stretch of data as (first, behind it), both at most ``stop``."""
-    places = file.stretches(start, stop - start)
-    if places is None or len(places) != 1:
-        return start, stop
-    fd, offset, length = places[0]
-    if offset + length > os.fstat(fd).st_size:
-        # Cut short: calling it data makes whoever fetches it say so. A block device has size 0.
-        return start, stop
-    shift = offset - start
-    try:
-        data = os.lseek(fd, offset, os.SEEK_DATA)
-        hole = os.lseek(fd, data, os.SEEK_HOLE)
-    except OSError as error:
-        return (stop, stop) if error.errno == errno.ENXIO else (start, stop)
-    return min(max(data - shift, start), stop), min(max(hole - shift, start), stop)

@@ -2,14 +2,15 @@
 
 A disk is read in the order of the guest's sectors, a digest needs the order of the file. In what
 was written for transport the two agree but for tables, so blocks are loaded in the file's order and
-kept for a moment; what lies far ahead, or was let go, is read by itself.
+kept for a moment; what lies far ahead, or was let go, is read by itself. Holes of the file system
+are not read: they are passed over, and digested as the zeros they are.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from functools import partial
 from threading import Lock
@@ -17,6 +18,7 @@ from threading import Lock
 from ovf.storage import Storage, plain_name
 from rehost.archive import Archive
 from rehost.files import File, Stretch
+from rehost.holes import Sparing, Veil, data_from
 from rehost.progress import SILENT, Progress
 
 BLOCK = 1 << 20
@@ -25,7 +27,7 @@ AHEAD = 8
 MOST_UNHASHED = 8
 
 
-class Passing:
+class Passing(Veil):
     """A file on its one way past: any thread may read it, and in the end its digests are known.
 
     ``done`` is called when they are.
@@ -40,7 +42,7 @@ class Passing:
         done: Callable[[], object] = lambda: None,
     ) -> None:
         self.name = inner.name
-        self._inner = inner
+        self.inner = inner
         self._hashes = {
             name: hashlib.new(name.lower(), usedforsecurity=False) for name in algorithms
         }
@@ -52,11 +54,12 @@ class Passing:
         self._unhashed: deque[Future[None]] = deque()
         self._next = 0
         self._ended = False
+        self._sparing = Sparing(inner, BLOCK)
 
     @property
     def size(self) -> int:
         """The number of bytes in it."""
-        return self._inner.size
+        return self.inner.size
 
     def pread(self, offset: int, length: int) -> bytes:
         """Read, loading what lies between here and what was loaded before."""
@@ -64,17 +67,15 @@ class Passing:
             return b""
         first, last = offset // BLOCK, (offset + length - 1) // BLOCK
         with self._lock:
-            if first > self._next + AHEAD or last - first >= KEPT:
-                return self._inner.pread(offset, length)
+            if last - first >= KEPT or not self._is_near(first):
+                return self.inner.pread(offset, length)
             while self._next <= last and not self._ended:
                 self._load()
             blocks = [self._kept.get(number) for number in range(first, min(last + 1, self._next))]
         found = [block for block in blocks if block is not None]
         if len(found) < len(blocks):
-            return self._inner.pread(offset, length)
-        begin = offset - first * BLOCK
-        whole = found[0] if len(found) == 1 else b"".join(found)
-        return whole[begin : begin + length]
+            return self.inner.pread(offset, length)
+        return _part(found, offset - first * BLOCK, length)
 
     def stretches(self, offset: int, length: int) -> list[Stretch] | None:
         """Return None, so that nobody reads these bytes past the digests."""
@@ -92,8 +93,16 @@ class Passing:
         self._done()
         return {name: digest.hexdigest() for name, digest in self._hashes.items()}
 
+    def _is_near(self, number: int) -> bool:
+        """Say whether few blocks of data have to be loaded up to a block, holes not counted."""
+        at, stop, left = self._next * BLOCK, number * BLOCK, AHEAD * BLOCK
+        while at < stop and left >= 0:
+            data, at = data_from(self.inner, at, stop)
+            left -= at - data
+        return left >= 0
+
     def _load(self) -> None:
-        block = self._inner.pread(self._next * BLOCK, BLOCK)
+        block = self._sparing.pread(self._next * BLOCK, BLOCK)
         self._ended = len(block) < BLOCK
         self._kept[self._next] = block
         self._next += 1
@@ -108,6 +117,18 @@ class Passing:
     def _hash(self, block: bytes) -> None:
         for digest in self._hashes.values():
             digest.update(block)
+
+
+def _part(blocks: Sequence[bytes], begin: int, length: int) -> bytes:
+    """Return bytes of blocks that follow each other, copied once."""
+    if len(blocks) == 1:
+        return blocks[0][begin : begin + length]
+    left, parts = length, []
+    for block in blocks:
+        parts.append(memoryview(block)[begin : begin + left])
+        left -= len(parts[-1])
+        begin = 0
+    return b"".join(parts)
 
 
 class PassingStorage:

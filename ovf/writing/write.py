@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from rehost.errors import RefusedError, TransferError
 from rehost.files import File, Held, LocalFile
+from rehost.holes import Sparing
 from rehost.outputs import Staging, staged, writing
 from rehost.progress import SILENT, Progress
 from rehost.tar import END, header, padding
@@ -247,8 +248,9 @@ def _copy(
     """Copy a file and digest it in one pass, a few pieces of it in memory at a time."""
     with ThreadPoolExecutor(1) as hashing:
         fed: Future[None] | None = None
+        sparing = Sparing(file, STEP)
         for offset in range(0, file.size, STEP):
-            piece = file.pread(offset, STEP)
+            piece = sparing.pread(offset, STEP)
             if len(piece) != min(STEP, file.size - offset):
                 raise TransferError("became shorter while it was read", where=file.name)
             if fed is not None:

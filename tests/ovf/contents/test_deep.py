@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import os
+import random
 import struct
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.ovf.builders import beside, manifest, pack, signed_off
 from tests.ovf.contents.disk_cases import (
     IS_CUT,
     QCOW2,
+    RAW,
     SIZE,
     SOUND,
     STREAM_WALK,
@@ -226,6 +228,39 @@ def test_nothing_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("rehost.files.os.pread", counting)
     assert {line.partition(" ")[0] for line in deep(package)} <= {"DSK-014", "DSK-024"}
     assert len(disk) <= sum(read) < 1.05 * len(disk)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_holes_of_a_disk_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: bool
+) -> None:
+    """Data far behind a hole is read once all the same, and progress comes to its end."""
+    size, pick = 256 * MIB, random.Random(9)
+    with (tmp_path / "disk.raw").open("wb") as file:
+        file.truncate(size)
+        for at in (0, 100 * MIB, 250 * MIB):
+            file.seek(at)
+            file.write(pick.randbytes(3 * MIB))
+    text = web(href="disk.raw", form=RAW, capacity=size)
+    (tmp_path / "web.ovf").write_bytes(text)
+    if listed:
+        digest = hashlib.sha256((tmp_path / "disk.raw").read_bytes()).hexdigest()
+        own = hashlib.sha256(text).hexdigest()
+        (tmp_path / "web.mf").write_text(f"SHA256(web.ovf)= {own}\nSHA256(disk.raw)= {digest}\n")
+    read, plain, watched = [], os.pread, Watched()
+
+    def counting(fd: int, length: int, offset: int) -> bytes:
+        read.append(length)
+        return plain(fd, length, offset)
+
+    package = Package.open(tmp_path / "web.ovf")
+    package.probe = PROBE
+    monkeypatch.setattr("rehost.files.os.pread", counting)
+    read_everything(package, watched)
+    assert 9 * MIB <= sum(read) < 16 * MIB
+    assert [each.rule for each in validate(package) if each.severity > Severity.INFO] == []
+    assert watched.done == watched.total or not listed
+    assert digest_of(package) == rehost("disk", "digest", tmp_path / "disk.raw").out.split()[-1]
 
 
 def test_a_bomb_in_gzip_takes_no_memory(tmp_path: Path) -> None:
