@@ -25,7 +25,7 @@ allow_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Say what SOURCE is, and what is in it.")
 @click.argument("source", type=EXISTING)
 @json_option
 @allow_option
@@ -41,7 +41,7 @@ def inspect(source: Path, *, as_json: bool, allowed: tuple[Path, ...]) -> None:
         emit_source(opened)
 
 
-@click.command()
+@click.command(short_help="Print what is read and what is written.")
 @json_option
 def formats(*, as_json: bool) -> None:
     """Print the capability matrix: what is read, what is written, where machines can go."""
@@ -53,7 +53,7 @@ def formats(*, as_json: bool) -> None:
         click.echo(matrix_markdown(), nl=False)
 
 
-@click.command()
+@click.command(short_help="Convert machines, and say what is lost.")
 @click.argument("sources", metavar="SOURCE...", type=EXISTING, nargs=-1, required=True)
 @click.option(
     "--to", metavar="TARGET", required=True, help="Where the machines go: see `rehost formats`."

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rehost.console.examples import examples
 from rehost.console.parameters import PAIR, PATH, Several
 from rehost.console.reporting import OutputOption
 from rehost.console.settings import refuse_unknown
@@ -20,7 +21,15 @@ FORMS = form_names()
 SUPPRESS = "suppress"
 
 
-@click.command()
+@click.command(
+    short_help="Judge packages by the standard or importers.",
+    epilog=examples(
+        "validate appliance.ova",
+        "validate appliance.ova --target vmware-esxi-8 --target virtualbox",
+        "validate *.ova -o sarif=out.sarif -o junit=out.xml",
+        "validate appliance.ova --fix mended.ova",
+    ),
+)
 @click.argument("sources", metavar="SOURCE...", type=PATH, nargs=-1, required=True)
 @click.option(
     "--format",
@@ -137,6 +146,6 @@ class Ovf(click.Group):
         return command
 
 
-@click.group(cls=Ovf)
+@click.group(short_help="Work on OVF packages, and explain rules.", cls=Ovf)
 def ovf() -> None:
     """Look up the rules of OVF packages, and work on packages."""

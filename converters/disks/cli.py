@@ -10,7 +10,7 @@ from converters.disks.cli_digest import compare, digest
 from converters.disks.cli_info import info, show_map
 
 
-@click.group()
+@click.group(short_help="Look into disk images, and convert them.")
 def disk() -> None:
     """Look into disk images, compare and convert them."""
 

@@ -25,7 +25,7 @@ UNSOUND = 1
 WORDS = {1: "note", 2: "warning", 3: "error"}
 
 
-@click.command()
+@click.command(short_help="Check the tables of an image.")
 @click.argument("source", type=SOURCE)
 @format_option
 @with_options(access_options[1:])

@@ -47,7 +47,7 @@ writing_options = (
 )
 
 
-@click.command()
+@click.command(short_help="Write a disk in another format.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE... DEST")
 @click.option("--to", "target", metavar="FORMAT", help="Write this, whatever DEST's suffix says.")
 @click.option(
@@ -87,7 +87,7 @@ def convert(ctx: click.Context, /, sources: tuple[str, ...], **asked: Any) -> No
     _carry_out(ctx, orders(sources, dest, asked), asked)
 
 
-@click.command()
+@click.command(short_help="Write a disk in another size.")
 @click.argument("source")
 @click.argument("size", type=SIZE)
 @click.argument("dest")

@@ -29,11 +29,17 @@ DIFFERENT = 1
 ALGORITHMS = ("sha256", "sha512", "sha384", "sha1", "blake2b")
 
 
-@click.command()
+@click.command(short_help="Digest what a guest sees.")
 @click.argument("source", type=SOURCE)
 @format_option
 @with_options(access_options)
-@click.option("--algorithm", type=click.Choice(ALGORITHMS), default="sha256", show_default=True)
+@click.option(
+    "--algorithm",
+    type=click.Choice(ALGORITHMS),
+    default="sha256",
+    show_default=True,
+    help="How it is digested.",
+)
 @click.option("--chunk", type=SIZE, default="1M", show_default=True, help="Size of a chunk.")
 @click.option("--plain", is_flag=True, help="Also digest the raw content, as sha256sum does.")
 @click.option(
@@ -82,7 +88,7 @@ def digest(ctx: click.Context, /, source: str, *, as_json: bool, **asked: Any) -
     _list(done.changed or ())
 
 
-@click.command()
+@click.command(short_help="Say whether a guest sees the same on two.")
 @click.argument("left", type=SOURCE)
 @click.argument("right", type=SOURCE)
 @json_option

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SIZES = frozenset({"size", "capacity", "allocated", "stored", "packed", "length", "offset"})
 
 
-@click.command()
+@click.command(short_help="Say what the headers of an image say.")
 @click.argument("source", type=SOURCE)
 @format_option
 @with_options(access_options)
@@ -46,7 +46,7 @@ def info(source: str, *, as_json: bool, **asked: Any) -> None:
         emit_table(title, ("property", "value"), rows)
 
 
-@click.command("map")
+@click.command("map", short_help="Print where the bytes of an image lie.")
 @click.argument("source", type=SOURCE)
 @format_option
 @with_options(access_options)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ovf.edit.result import edit, source_argument, system_option, with_output
+from rehost.console.examples import examples
 from rehost.console.parameters import PAIR, PATH, SIZE
 
 BUSES = ("ide", "scsi", "sata", "nvme")
@@ -32,7 +33,9 @@ class Place(click.ParamType[tuple[int, int]]):
         return int(found[1]), int(found[2])
 
 
-place_option = click.option("--at", "place", type=Place(), metavar="C:U", help="Where on it.")
+place_option = click.option(
+    "--at", "place", type=Place(), metavar="C:U", help="Its place there: CONTROLLER:UNIT."
+)
 
 
 @click.group()
@@ -40,7 +43,14 @@ def add() -> None:
     """Add something to a package."""
 
 
-@add.command("disk")
+@add.command(
+    "disk",
+    short_help="Add an image as a hard disk, or an empty one.",
+    epilog=examples(
+        "ovf add disk in.ova data.vmdk -o out.ova --bus sata",
+        "ovf add disk in.ova --capacity 20G -o out.ova",
+    ),
+)
 @source_argument
 @click.argument("file", type=PATH, required=False)
 @with_output
@@ -62,12 +72,14 @@ def disk(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -
     edit(ctx, source, asked, lambda draft: add_disk(draft, asked["system"], image, words))
 
 
-@add.command("cdrom")
+@add.command("cdrom", short_help="Add a CD-ROM drive.")
 @source_argument
 @click.argument("file", type=PATH, required=False)
 @with_output
 @system_option
-@click.option("--bus", type=click.Choice(BUSES), default="ide", show_default=True)
+@click.option(
+    "--bus", type=click.Choice(BUSES), default="ide", show_default=True, help="What it hangs on."
+)
 @place_option
 @click.option("--name", help="What FILE is called in the package.")
 @click.pass_context
@@ -96,7 +108,11 @@ def file_(ctx: click.Context, /, source: Path, file: Path, **asked: Any) -> None
     edit(ctx, source, asked, lambda draft: add_file(draft, file, **words))
 
 
-@add.command("nic")
+@add.command(
+    "nic",
+    short_help="Add a network adapter like the last one.",
+    epilog=examples("ovf add nic in.ova -o out.ova --network lan --type VmxNet3"),
+)
 @source_argument
 @with_output
 @system_option
@@ -156,7 +172,13 @@ def serial(ctx: click.Context, /, source: Path, **asked: Any) -> None:
     edit(ctx, source, asked, lambda draft: add_serial_port(draft, asked["system"], **words))
 
 
-@add.command("property")
+@add.command(
+    "property",
+    short_help="Add a property, or change one.",
+    epilog=examples(
+        "ovf add property in.ova port -o out.ova --type uint16 --value 80 --user-configurable",
+    ),
+)
 @source_argument
 @click.argument("key")
 @with_output

@@ -8,11 +8,17 @@ from typing import Any
 import click
 
 from ovf.edit.result import force_option, source_argument, system_option, tell
+from rehost.console.examples import examples
 from rehost.console.output import say
 from rehost.console.parameters import PAIR, PATH
 
 
-@click.command()
+@click.command(
+    short_help="Print what a guest is told when deployed.",
+    epilog=examples(
+        "ovf environment in.ova", "ovf environment in.ova --property ip=192.0.2.7 --iso env.iso"
+    ),
+)
 @source_argument
 @system_option
 @click.option(
@@ -25,9 +31,9 @@ from rehost.console.parameters import PAIR, PATH
 )
 @click.option("--properties", "properties_file", type=PATH, help="A file of lines KEY=VALUE.")
 @click.option("--configuration", metavar="ID", help="The deployment configuration chosen.")
-@click.option("--kind", metavar="TEXT", help="The platform: its kind.")
-@click.option("--version", metavar="TEXT", help="Its version.")
-@click.option("--vendor", metavar="TEXT", help="Its vendor.")
+@click.option("--kind", metavar="TEXT", help="The platform's kind.")
+@click.option("--version", metavar="TEXT", help="The platform's version.")
+@click.option("--vendor", metavar="TEXT", help="The platform's vendor.")
 @click.option("--locale", metavar="TEXT", help="Its locale, such as en_GB.")
 @click.option("--timezone", type=int, metavar="MINUTES", help="Its time zone, east of Greenwich.")
 @click.option("-o", "--output", "dest", metavar="FILE", type=PATH, help="Write it here.")

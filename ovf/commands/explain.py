@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import click
 
+from rehost.console.examples import examples
 from rehost.console.output import emit_json, say
 
 
-@click.command()
+@click.command(
+    short_help="Explain what rules demand, and why.",
+    epilog=examples("ovf explain DSK-004", "ovf explain VBX", "ovf explain --json"),
+)
 @click.argument("names", metavar="[ID|PREFIX]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(names: tuple[str, ...], *, as_json: bool) -> None:

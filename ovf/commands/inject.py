@@ -8,11 +8,18 @@ from typing import Any
 import click
 
 from ovf.edit.result import edit, source_argument, system_option, with_output
+from rehost.console.examples import examples
 from rehost.console.parameters import PATH
 from rehost.errors import UsageError
 
 
-@click.command()
+@click.command(
+    short_help="Put files on a medium in a new drive.",
+    epilog=examples(
+        "ovf inject in.ova user-data meta-data --label cidata -o out.ova",
+        "ovf inject in.ova --environment -o out.ova setup.sh",
+    ),
+)
 @source_argument
 @click.argument("files", metavar="FILE...", type=PATH, nargs=-1)
 @with_output

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ovf.edit.result import algorithm, deliver, digest_option, force_option, tell
+from rehost.console.examples import examples
 from rehost.console.parameters import PATH, SIZE
 from rehost.errors import UsageError
 
@@ -17,13 +18,23 @@ if TYPE_CHECKING:
     from ovf.edit.draft import Draft
 
 
-@click.command()
+@click.command(
+    short_help="Make a package, from options or a machine.",
+    epilog=examples(
+        "ovf new box.ova --disk disk.vmdk --nic lan --cpus 2 --memory 4G",
+        "ovf new box.ova --from machine.json",
+    ),
+)
 @click.argument("dest", type=PATH)
 @click.option("--from", "described", type=PATH, metavar="JSON", help="What `inspect --json` says.")
 @click.option("--machine", metavar="NAME", help="Which of its machines, if it has several.")
 @click.option("--name", help="The name of the machine.")
 @click.option(
-    "--ovf-version", type=click.Choice(["1", "2"]), default="1", show_default=True, help="Of OVF."
+    "--ovf-version",
+    type=click.Choice(["1", "2"]),
+    default="1",
+    show_default=True,
+    help="The version of OVF.",
 )
 @click.option("--cpus", type=int, metavar="N", help="The number of processors.  [default: 1]")
 @click.option("--memory", type=SIZE, metavar="SIZE", help="The memory.  [default: 1G]")
@@ -33,7 +44,9 @@ if TYPE_CHECKING:
 @click.option(
     "--empty-disk", "empty", type=SIZE, metavar="SIZE", multiple=True, help="A disk without a file."
 )
-@click.option("--bus", type=click.Choice(["ide", "scsi", "sata", "nvme"]), help="Of the disks.")
+@click.option(
+    "--bus", type=click.Choice(["ide", "scsi", "sata", "nvme"]), help="What the disks hang on."
+)
 @click.option("--cdrom", type=PATH, metavar="FILE", help="A medium, in a CD-ROM drive.")
 @click.option("--nic", "nics", metavar="NETWORK", multiple=True, help="An adapter; more than once.")
 @click.option("--nic-type", metavar="TYPE", help="The model of the adapters.")

@@ -7,11 +7,15 @@ from pathlib import Path
 import click
 
 from ovf.edit.result import ARCHIVE, DIGESTS, force_option, source_argument, transfer
+from rehost.console.examples import examples
 from rehost.console.parameters import PATH
 from rehost.errors import UsageError
 
 
-@click.command()
+@click.command(
+    short_help="Pack a package into one .ova.",
+    epilog=examples("ovf pack folder/ out.ova", "ovf pack web.ovf out.ova --digest sha1"),
+)
 @source_argument
 @click.argument("dest", type=PATH)
 @click.option(

@@ -15,7 +15,7 @@ def remove() -> None:
     """Remove something from a package."""
 
 
-@remove.command("disk")
+@remove.command("disk", short_help="Remove a disk, and its file.")
 @source_argument
 @click.argument("identifier", metavar="ID")
 @with_output
@@ -27,7 +27,7 @@ def disk(ctx: click.Context, /, source: Path, identifier: str, **asked: Any) -> 
     edit(ctx, source, asked, lambda draft: remove_disk(draft, identifier))
 
 
-@remove.command("file")
+@remove.command("file", short_help="Remove a file that nothing refers to.")
 @source_argument
 @click.argument("name")
 @with_output
@@ -39,7 +39,7 @@ def file(ctx: click.Context, /, source: Path, name: str, **asked: Any) -> None:
     edit(ctx, source, asked, lambda draft: remove_file(draft, name))
 
 
-@remove.command("item")
+@remove.command("item", short_help="Remove a device.")
 @source_argument
 @click.argument("name")
 @with_output
@@ -52,7 +52,7 @@ def item(ctx: click.Context, /, source: Path, name: str, **asked: Any) -> None:
     edit(ctx, source, asked, lambda draft: remove_item(draft, asked["system"], name))
 
 
-@remove.command("nic")
+@remove.command("nic", short_help="Remove a network adapter.")
 @source_argument
 @click.argument("name")
 @with_output
@@ -65,7 +65,7 @@ def nic(ctx: click.Context, /, source: Path, name: str, **asked: Any) -> None:
     edit(ctx, source, asked, lambda draft: remove_nic(draft, asked["system"], name))
 
 
-@remove.command("network")
+@remove.command("network", short_help="Remove a network nothing connects to.")
 @source_argument
 @click.argument("name")
 @with_output
@@ -90,7 +90,7 @@ def property_(ctx: click.Context, /, source: Path, key: str, **asked: Any) -> No
     edit(ctx, source, asked, lambda draft: remove_property(draft, asked["system"], key))
 
 
-@remove.command("configuration")
+@remove.command("configuration", short_help="Remove a configuration.")
 @source_argument
 @click.argument("identifier", metavar="ID")
 @with_output

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ovf.edit.result import DIGESTS, descriptor_option, force_option, source_argument
+from rehost.console.examples import examples
 from rehost.console.output import emit_json, say
 from rehost.console.parameters import PATH
 from rehost.progress import SILENT
@@ -21,7 +22,10 @@ DIGEST_OF = {"1": "sha1", "2": "sha256"}
 """What manifests of a version are of by the standard (DSP0243 clause 5.1)."""
 
 
-@click.command()
+@click.command(
+    short_help="Restate a package in another version of OVF.",
+    epilog=examples("ovf restate in.ova --to 1 -o out.ova", "ovf restate in.ova --to 2 --dry-run"),
+)
 @source_argument
 @click.option(
     "--to",

@@ -8,12 +8,21 @@ from typing import Any
 import click
 
 from ovf.edit.result import edit, source_argument, system_option, with_output
+from rehost.console.examples import examples
 from rehost.console.parameters import PAIR, PATH, SIZE
 
 LIST = "; more than once, for one after the other"
 
 
-@click.command("set")
+@click.command(
+    "set",
+    short_help="Change what a package says.",
+    epilog=examples(
+        "ovf set in.ova -o out.ova --memory 4G --cpus 2 --nic-network lan",
+        "ovf set in.ova -o out.ova --memory 8G --configuration large",
+        "ovf set web.ovf --in-place --property com.example.port=8080",
+    ),
+)
 @source_argument
 @with_output
 @system_option

@@ -7,10 +7,13 @@ from pathlib import Path
 import click
 
 from ovf.edit.result import source_argument
+from rehost.console.examples import examples
 from rehost.console.output import emit_json, say
 
 
-@click.command()
+@click.command(
+    short_help="Show what a package holds.", epilog=examples("ovf show in.ova --verbose")
+)
 @source_argument
 @click.option("--verbose", is_flag=True, help="Show everything: devices, properties, licences.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

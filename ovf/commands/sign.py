@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rehost.console.examples import examples
 from rehost.console.output import emit_json, say
 from rehost.console.parameters import PATH
 from rehost.errors import UsageError
@@ -19,7 +20,13 @@ DIGESTS = ("sha1", "sha256", "sha384", "sha512")
 LONGEST_PASSPHRASE = 4096
 
 
-@click.command()
+@click.command(
+    short_help="Sign a package.",
+    epilog=examples(
+        "ovf sign in.ova out.ova --key key.pem --certificate own.pem",
+        "ovf sign folder/ --pkcs12 who.p12 --passphrase-file secret",
+    ),
+)
 @click.argument("source", type=PATH)
 @click.argument("dest", type=PATH, required=False)
 @click.option("--key", type=PATH, metavar="FILE", help="The signer's key, RSA or ECDSA.")

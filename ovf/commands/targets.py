@@ -7,7 +7,7 @@ import click
 from rehost.console.output import emit_json, say
 
 
-@click.command()
+@click.command(short_help="List the importers to judge packages for.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def targets(*, as_json: bool) -> None:
     """List the importers a package can be judged for, and their releases.

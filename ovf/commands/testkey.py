@@ -6,11 +6,15 @@ from pathlib import Path
 
 import click
 
+from rehost.console.examples import examples
 from rehost.console.output import say
 from rehost.console.parameters import PATH
 
 
-@click.command()
+@click.command(
+    short_help="Make a key to sign test packages with.",
+    epilog=examples('ovf testkey "Test" --key key.pem --certificate own.pem'),
+)
 @click.argument("name")
 @click.option("--key", type=PATH, required=True, metavar="FILE", help="Where the key goes.")
 @click.option(

@@ -7,11 +7,14 @@ from pathlib import Path
 import click
 
 from ovf.edit.result import ARCHIVE, DIGESTS, force_option, source_argument, transfer
+from rehost.console.examples import examples
 from rehost.console.parameters import PATH
 from rehost.errors import UsageError
 
 
-@click.command()
+@click.command(
+    short_help="Unpack a package into a folder.", epilog=examples("ovf unpack in.ova folder/")
+)
 @source_argument
 @click.argument("dest", metavar="FOLDER", type=PATH)
 @click.option("--digest", type=click.Choice(DIGESTS), help="Make the manifest anew.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rehost.console.examples import examples
 from rehost.console.output import emit_json, say
 from rehost.console.parameters import PATH
 from rehost.progress import SILENT
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from ovf.signing.verify import Attestation, Certificate
 
 
-@click.command()
+@click.command(
+    short_help="Verify digests, signature and signer.",
+    epilog=examples("ovf verify in.ova", "ovf verify in.ova --trust ca.pem --at 2024-06-01"),
+)
 @click.argument("source", type=PATH)
 @click.option(
     "--trust",

@@ -22,7 +22,7 @@ EXISTING = click.Path(exists=True, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(short_help="Boot machines under QEMU, and judge.")
 @click.argument("source", type=EXISTING)
 @click.option(
     "--expect",
