@@ -24,6 +24,8 @@ from rehost.progress import SILENT, Progress
 from rehost.tar import END, header, padding
 
 STEP = 4 << 20
+BLOCK = 4096
+"""The block of file systems that share blocks between files."""
 ZEROS = bytes(STEP)
 PHASE = "writing"
 DESCRIPTOR = ".ovf"
@@ -249,9 +251,9 @@ def _copy(
     with ThreadPoolExecutor(1) as hashing:
         fed: Future[None] | None = None
         sparing = Sparing(file, STEP)
-        for offset in range(0, file.size, STEP):
-            piece = sparing.pread(offset, STEP)
-            if len(piece) != min(STEP, file.size - offset):
+        for offset, length in _steps(file.size, at):
+            piece = sparing.pread(offset, length)
+            if len(piece) != length:
                 raise TransferError("became shorter while it was read", where=file.name)
             if fed is not None:
                 fed.result()
@@ -261,6 +263,18 @@ def _copy(
                 progress.advance(len(piece))
         if into is not None:
             os.ftruncate(into, max(os.fstat(into).st_size, at + file.size))
+
+
+def _steps(size: int, at: int) -> Iterator[tuple[int, int]]:
+    """Yield offset and length of each piece of a file; all but the first go to whole blocks.
+
+    Blocks are shared if what is copied begins at a block on both sides: in a tar that is so behind
+    the first piece of a member that lies as far from a block as it did in its source.
+    """
+    offset, length = 0, STEP - at % BLOCK
+    while offset < size:
+        yield offset, min(length, size - offset)
+        offset, length = offset + length, STEP
 
 
 def _place(file: File, offset: int, piece: bytes, into: int, at: int) -> None:

@@ -15,6 +15,7 @@ from ovf.manifest import Verification
 from ovf.package import Package
 from ovf.writing.parcel import parcel
 from ovf.writing.write import STEP, Contents, Member, held, write_archive, write_folder
+from rehost.archive import read_archive
 from rehost.errors import InteropError, RefusedError, TransferError
 from rehost.files import Held, LocalFile
 from tests.ovf.builders import descriptor, item, manifest, pack, said, signed_off, with_disk
@@ -237,3 +238,31 @@ def test_chunks_and_files_elsewhere(tmp_path: Path) -> None:
     source = pack(tmp_path / "web.ova", {"web.ovf": text, **chunks})
     write_archive(parcel(Package.open(source)).contents, tmp_path / "x.ova")
     assert listing(tmp_path / "x.ova") == ["web.ovf", "web.mf", *chunks]
+
+
+def test_a_member_that_lies_alike_is_copied_from_block_to_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a file system that can shares them: behind the first piece, both begin at blocks."""
+    content = random.Random(6).randbytes(3 * STEP + 1000)
+    first, second = tmp_path / "first.ova", tmp_path / "second.ova"
+    parts = Contents(held("a.ovf", b"x"), (held("disk", content),))
+    write_archive(parts, first)
+    asked: list[tuple[int, int, int]] = []
+    copy = os.copy_file_range
+
+    def noting(source: int, into: int, length: int, start: int, at: int) -> int:
+        asked.append((start, at, length))
+        return copy(source, into, length, start, at)
+
+    monkeypatch.setattr("ovf.writing.write.os.copy_file_range", noting)
+    archive = read_archive(LocalFile(first))
+    [disk] = [each for each in archive.members if each.name == "disk"]
+    inside = Member("disk", lambda: archive.window(disk))
+    write_archive(Contents(held("a.ovf", b"y"), (inside,)), second)
+    assert len(asked) == 4
+    assert {start % 4096 for start, _, _ in asked[1:]} == {0}
+    assert all(start == at for start, at, _ in asked)
+    written = read_archive(LocalFile(second))
+    [disk] = [each for each in written.members if each.name == "disk"]
+    assert written.window(disk).pread(0, len(content) + 1) == content
