@@ -14,7 +14,9 @@ from ovf.envelope import Envelope
 from rehost.report import Location
 from rehost.tracked import local_name, summary
 
-ITEMS = frozenset(("Item", "StorageItem", "EthernetPortItem"))
+CLASSES_OF_ITEMS = ("Item", "EthernetPortItem", "StorageItem")
+"""What items are called, in the order the schema of OVF 2.x has them."""
+ITEMS = frozenset(CLASSES_OF_ITEMS)
 HARDWARE = "VirtualHardwareSection"
 ALLOCATION = "ResourceAllocationSection"
 NORMAL = "normal"

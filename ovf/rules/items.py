@@ -12,7 +12,15 @@ from ovf.cim import ResourceType
 from ovf.envelope import Envelope
 from ovf.extensions import is_unknown
 from ovf.judging.rule import Basis, rule
-from ovf.outline import CIM, NORMAL, every_item, hardware_sections, item_sections, items
+from ovf.outline import (
+    CIM,
+    CLASSES_OF_ITEMS,
+    NORMAL,
+    every_item,
+    hardware_sections,
+    item_sections,
+    items,
+)
 from ovf.package import Package
 from rehost.report import Location, Severity
 from rehost.tracked import label, local_name, summary
@@ -34,7 +42,6 @@ CLASSES = {
 }
 SPACES = tuple(CIM + name for name in CLASSES.values())
 """What the namespaces of properties begin with; other classes of CIM are extensions."""
-ORDER = ("Item", "EthernetPortItem", "StorageItem")
 
 
 @rule("ITM-001", clause="8.3, 9.8")
@@ -167,6 +174,6 @@ def items_are_of_their_class(package: Package) -> Found:
                 yield item.at, f"{item.label} has children of CIM_{wrong}"
             if item.kind is not None and item.kind not in KINDS.get(name, {item.kind}):
                 yield item.at, f"{item.label} has {cim.resource_name(item.kind)}"
-            if ORDER.index(name) < last:
-                yield item.at, f"{item.label} comes after a {ORDER[last]}"
-            last = max(last, ORDER.index(name))
+            if CLASSES_OF_ITEMS.index(name) < last:
+                yield item.at, f"{item.label} comes after a {CLASSES_OF_ITEMS[last]}"
+            last = max(last, CLASSES_OF_ITEMS.index(name))
