@@ -12,14 +12,14 @@ from ovf.judging.rule import all_rules
 from ovf.judging.targets import target_named
 from ovf.storage import STANDARD_INPUT
 from rehost import __version__
-from rehost.acceptance import Baseline, baseline_text, suppressions
+from rehost.acceptance import SETTING, Baseline, baseline_text, suppressions
 from rehost.console.reporting import Reports
 from rehost.errors import InteropError, UsageError
 from rehost.files import is_folder
 from rehost.judgement import Acceptance, Judgement, Kind, Mending, State, Subject
 from rehost.outputs import refuse_clashes, staged, writing
 from rehost.progress import Progress
-from rehost.selection import LEVELS, selection
+from rehost.selection import LEVELS, refuse_unknown_rule, selection
 
 FOUND = 1
 PARTS = (".ovf", ".mf", ".cert")
@@ -104,19 +104,30 @@ def _judge(options: Mapping[str, Any], suppress: object, progress: Progress) -> 
     known = [rule.id for rule in all_rules()]
     known += [check.id for target in targets for check in target.profile.checks]
     baseline = options["baseline"]
+    accepted = suppressions(suppress)
+    others = _others() if accepted or options["ignore"] or options["severity"] else ()
+    for name in dict.fromkeys(name for each in accepted for name in each.rules):
+        refuse_unknown_rule(name, (*known, *others), SETTING)
     return Judge(
-        selection(options["select"], options["ignore"], options["severity"], known),
+        selection(options["select"], options["ignore"], options["severity"], known, others),
         descriptor_only=options["descriptor_only"],
         deep=options["deep"],
         progress=progress,
         remarks=not options["no_remarks"],
-        suppressions=suppressions(suppress),
+        suppressions=accepted,
         baseline=Baseline.read(baseline) if baseline else None,
         targets=targets,
         schemas=options["schemas"],
         explain=options["explain"],
         described=options["package"],
     )
+
+
+def _others() -> tuple[str, ...]:
+    """Return the ids of what importers mind, of which a run may ask none."""
+    from ovf.judging.profile import all_checks
+
+    return tuple(check.id for check in all_checks())
 
 
 def _accepted(judgement: Judgement, path: Path, *, force: bool) -> Judgement:

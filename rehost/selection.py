@@ -45,25 +45,41 @@ def selection(
     ignore: Iterable[str],
     severities: Iterable[tuple[str, str]],
     known: Iterable[str],
+    others: Iterable[str] = (),
 ) -> Selection:
-    """Return a selection from lists of names with commas, refusing names no rule fits."""
+    """Return a selection from lists of names with commas, refusing names no rule fits.
+
+    ``known`` are the rules of this run. Rules of ``others`` may be ignored and called more or less
+    severe all the same, for settings hold for every run.
+    """
     known = tuple(known)
+    every = (*known, *others)
     levels = []
     for names, word in severities:
         if word not in LEVELS:
-            raise UsageError(f"is no severity ({word!r})", hint=f"There are {', '.join(LEVELS)}.")
-        levels += [(name, LEVELS[word]) for name in _names([names], known)]
+            raise UsageError(
+                f"is no severity ({word!r})",
+                where=names,
+                hint=f"There are {', '.join(LEVELS)}.",
+            )
+        levels += [(name, LEVELS[word]) for name in _names([names], every)]
     return Selection(
-        frozenset(_names(select, known)), frozenset(_names(ignore, known)), tuple(levels)
+        frozenset(_names(select, known)), frozenset(_names(ignore, every)), tuple(levels)
     )
 
 
 def _names(lists: Iterable[str], known: tuple[str, ...]) -> list[str]:
     found = [name.upper() for names in lists for name in re.split(r"[,\s]+", names) if name]
     for name in found:
-        if not any(rule.startswith(name) for rule in known):
-            raise UsageError(
-                f"no rule has an id that is or begins with {name!r}",
-                hint="`rehost ovf explain` lists all.",
-            )
+        refuse_unknown_rule(name, known)
     return found
+
+
+def refuse_unknown_rule(name: str, known: Iterable[str], where: str = "") -> None:
+    """Refuse an id, or what ids begin with, that fits no rule."""
+    if not any(rule.startswith(name) for rule in known):
+        raise UsageError(
+            f"no rule has an id that is or begins with {name!r}",
+            where=where,
+            hint="`rehost ovf explain` lists all.",
+        )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,15 @@ def refuse_misfits(command: click.Command, settings: Mapping[str, Any], name: st
 
 def refuse_unknown(settings: Mapping[str, Any], known: Iterable[str], command: str) -> None:
     """Refuse settings of a command that it does not have: a slip of the pen must not pass."""
+    known = sorted(known)
     if unknown := sorted(settings.keys() - set(known)):
         name = unknown[0].replace("_", "-")
-        raise UsageError(f"has a setting that is not known ({name!r})", where=f"[{command}]")
+        near = get_close_matches(name, [each.replace("_", "-") for each in known], n=3)
+        raise UsageError(
+            f"has a setting that is not known ({name!r})",
+            where=f"[{command}]",
+            hint=f"Did you mean {', '.join(near)}?" if near else f"See `rehost {command} --help`.",
+        )
 
 
 def _table(settings: dict[str, Any], name: str, path: Path) -> dict[str, Any]:

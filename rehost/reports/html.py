@@ -29,7 +29,8 @@ article p { margin: .25rem 0; }
 .warning { border-left-color: var(--warning); } .warning b { color: var(--warning); }
 .info { border-left-color: var(--info); } .info b { color: var(--info); }
 .accepted { opacity: .7; }
-pre { border: 1px solid var(--line); border-radius: 4px; overflow-x: auto; padding: .5rem; }
+pre { border: 1px solid var(--line); border-radius: 4px; padding: .5rem; }
+pre { overflow-wrap: anywhere; white-space: pre-wrap; }
 mark { background: #ffd54f; color: #000; }
 code, pre { font: .875rem/1.5 ui-monospace, monospace; }
 summary { cursor: pointer; } table { border-collapse: collapse; }

@@ -106,11 +106,11 @@ def test_severities_are_changed_and_decide() -> None:
     assert run("a.ovf", "--severity", "DSK=warning", "--fail-on", "warning").exit_code == 1
 
 
-@pytest.mark.parametrize("option", [["--select", "X"], ["--ignore", "X"], ["--severity", "X=info"]])
+@pytest.mark.parametrize("option", [["--select", "Q"], ["--ignore", "Q"], ["--severity", "Q=info"]])
 def test_a_rule_nobody_knows_is_wrong_usage(option: list[str]) -> None:
     error = run("a.ovf", *option).exception
     assert isinstance(error, UsageError)
-    assert str(error) == "no rule has an id that is or begins with 'X'"
+    assert str(error) == "no rule has an id that is or begins with 'Q'"
 
 
 def test_one_run_writes_several_forms() -> None:
@@ -258,6 +258,19 @@ def test_settings_accept_by_rule_and_file() -> None:
     assert str(error) == "[[validate.suppress]]: has no reason (DSK)"
 
 
+def test_settings_hold_for_runs_of_all_importers_but_not_for_rules_there_are_not() -> None:
+    suppress = [{"rules": ["VBX-001", "dsk"], "reason": "known"}]
+    settings = {"suppress": suppress, "ignore": ["VMW"], "severity": ["AWS-001=info"]}
+    assert states_of(run("a.ovf", "--format", "json", settings=settings)) == ["suppressed"]
+    suppress[0]["rules"] = ["DSK", "DISK"]
+    error = run("a.ovf", settings=settings).exception
+    assert isinstance(error, UsageError)
+    assert (str(error), error.hint) == (
+        "[[validate.suppress]]: no rule has an id that is or begins with 'DISK'",
+        "`rehost ovf explain` lists all.",
+    )
+
+
 def test_settings_are_one_value_or_several_and_known() -> None:
     everything = rules_of(run("b.ovf", "--format", "json"))
     for select in ("DSK", ["DSK"], "ITM,DSK", ["ITM", "DSK"]):
@@ -266,7 +279,14 @@ def test_settings_are_one_value_or_several_and_known() -> None:
     result = run("a.ovf", settings={"severity": "DSK=info", "fail_on": "warning"})
     assert result.exit_code == 0
     error = run("a.ovf", settings={"fail_at": "warning"}).exception
-    assert str(error) == "[validate]: has a setting that is not known ('fail-at')"
+    assert isinstance(error, UsageError)
+    assert (str(error), error.hint) == (
+        "[validate]: has a setting that is not known ('fail-at')",
+        "Did you mean fail-on?",
+    )
+    error = run("a.ovf", settings={"colour": "red"}).exception
+    assert isinstance(error, UsageError)
+    assert error.hint == "See `rehost validate --help`."
 
 
 def rehost(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -51,7 +51,7 @@ def test_severities_follow_the_longest_name_whatever_the_order() -> None:
         (
             [],
             [("DSK", "fatal")],
-            "is no severity ('fatal')",
+            "DSK: is no severity ('fatal')",
             "There are error, warning, info.",
         ),
     ],
@@ -67,3 +67,11 @@ def test_what_no_rule_fits_is_wrong_usage(
 def test_nothing_said_takes_everything_as_it_is() -> None:
     assert Selection().takes("ANY-001")
     assert Selection().severity("ANY-001", Severity.INFO) is Severity.INFO
+
+
+def test_rules_of_other_runs_are_ignored_but_not_selected() -> None:
+    found = selection(["DSK"], ["VBX"], [("VBX-001", "info")], KNOWN, ["VBX-001"])
+    assert (found.ignore, found.severities) == (frozenset(["VBX"]), (("VBX-001", Severity.INFO),))
+    with pytest.raises(UsageError) as caught:
+        selection(["VBX"], [], [], KNOWN, ["VBX-001"])
+    assert str(caught.value) == "no rule has an id that is or begins with 'VBX'"
