@@ -349,7 +349,7 @@ def _digests(
     if isinstance(file, Passing):
         return file.finish()
     hashes = {name: hashlib.new(name.lower(), usedforsecurity=False) for name in algorithms}
-    sparing = Sparing(file, STEP)
+    sparing = Sparing(file)
     for offset in range(0, file.size, STEP):
         if stop is not None and stop.is_set():
             return None

@@ -37,14 +37,11 @@ def data_from(file: File, start: int, stop: int) -> tuple[int, int]:
 
 
 class Sparing:
-    """Reads a file, step by step, without reading what lies wholly in a hole.
+    """Reads a file, step by step, without reading what lies wholly in a hole."""
 
-    ``step`` is the most that is asked for at once.
-    """
-
-    def __init__(self, file: File, step: int) -> None:
+    def __init__(self, file: File) -> None:
         self._file = file
-        self._zeros = bytes(step)
+        self._zeros = b""
         # What has to be computed has no holes, and a size that may be dear to find out.
         self._is_placed = bool(file.stretches(0, 0))
         self._data = self._hole = 0
@@ -54,5 +51,7 @@ class Sparing:
         if self._is_placed and not self._data <= offset < self._hole:
             self._data, self._hole = data_from(self._file, offset, self._file.size)
         if self._is_placed and offset + length <= self._data:
+            if len(self._zeros) < length:
+                self._zeros = bytes(length)
             return self._zeros[:length]
         return self._file.pread(offset, length)

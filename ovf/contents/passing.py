@@ -54,7 +54,7 @@ class Passing(Veil):
         self._unhashed: deque[Future[None]] = deque()
         self._next = 0
         self._ended = False
-        self._sparing = Sparing(inner, BLOCK)
+        self._sparing = Sparing(inner)
 
     @property
     def size(self) -> int:

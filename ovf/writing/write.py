@@ -250,7 +250,7 @@ def _copy(
     """Copy a file and digest it in one pass, a few pieces of it in memory at a time."""
     with ThreadPoolExecutor(1) as hashing:
         fed: Future[None] | None = None
-        sparing = Sparing(file, STEP)
+        sparing = Sparing(file)
         for offset, length in _steps(file.size, at):
             piece = sparing.pread(offset, length)
             if len(piece) != length:

@@ -57,7 +57,7 @@ def sparse(tmp_path: Path) -> Path:
 
 
 def steps(file: File) -> bytes:
-    sparing = Sparing(file, STEP)
+    sparing = Sparing(file)
     return b"".join(sparing.pread(at, STEP) for at in range(0, SIZE, STEP))
 
 
@@ -68,7 +68,7 @@ def test_what_is_read_is_what_is_there_and_holes_are_not_read(sparse: Path) -> N
 
 
 def test_in_any_order_too(sparse: Path) -> None:
-    sparing, content, pick = Sparing(LocalFile(sparse), STEP), sparse.read_bytes(), random.Random(5)
+    sparing, content, pick = Sparing(LocalFile(sparse)), sparse.read_bytes(), random.Random(5)
     for _ in range(200):
         at, length = pick.randrange(SIZE + MIB), pick.randrange(STEP)
         assert sparing.pread(at, length) == content[at : at + length]
@@ -102,4 +102,4 @@ def test_what_was_cut_off_meanwhile_is_no_hole(sparse: Path) -> None:
     file = LocalFile(sparse)
     os.truncate(sparse, 10 * MIB)
     assert data_from(file, 11 * MIB, SIZE) == (11 * MIB, SIZE)
-    assert Sparing(file, STEP).pread(9 * MIB + MIB // 2, STEP) == bytes(MIB // 2)
+    assert Sparing(file).pread(9 * MIB + MIB // 2, STEP) == bytes(MIB // 2)
