@@ -56,7 +56,7 @@ TELLERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("Item", "order"): ("STA-002",),
     ("Item", "startDelay"): ("STA-004",),
     ("Item", "stopDelay"): ("STA-004",),
-    **dict.fromkeys(((name, CHILDREN) for name in ITEMS), ("VHS-008", "ITM-017")),
+    **dict.fromkeys(((name, CHILDREN) for name in ITEMS), ("VHS-008",)),
     **dict.fromkeys(((name, MISSING) for name in ITEMS), ("ITM-001", "ITM-017", "NET-003")),
     ("System", CHILDREN): ("VHS-007",),
     ("VirtualHardwareSection", CHILDREN): ("ITM-017",),

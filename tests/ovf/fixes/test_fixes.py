@@ -24,8 +24,8 @@ OF_DESCRIPTORS = [
 ]
 MORE_IS_WRONG = {"CNT-003", "DSK-004", "EXT-001", "ENV-005", "ITM-001", "ITM-017", "PRD-014"}
 """Rules whose example also holds what is mended by a guess only."""
-HIDDEN = {"OEN-008"}
-"""What a list of transports that nobody could read kept from being asked."""
+HIDDEN = {"ENV-007", "OEN-008"}
+"""What was not asked before: of the children of items out of order, of a list of transports."""
 each_fix = pytest.mark.parametrize("fix", OF_DESCRIPTORS, ids=lambda fix: fix.rule)
 
 
