@@ -9,7 +9,7 @@ import click
 
 from ovf.edit.result import force_option, source_argument, system_option, tell
 from rehost.console.examples import examples
-from rehost.console.output import say
+from rehost.console.output import one_line, say
 from rehost.console.parameters import PAIR, PATH
 
 
@@ -61,7 +61,7 @@ def environment(source: Path, **asked: Any) -> None:
         if path is not None:
             with staged(path, force=asked["force"]) as place, writing(place):
                 place.write_bytes(content)
-            say(f"wrote {path}")
+            say(f"wrote {one_line(str(path))}")
     if asked["dest"] is None and asked["iso"] is None:
         click.echo(made.document, nl=False)
 

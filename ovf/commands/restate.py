@@ -9,7 +9,7 @@ import click
 
 from ovf.edit.result import DIGESTS, descriptor_option, force_option, source_argument
 from rehost.console.examples import examples
-from rehost.console.output import emit_json, say
+from rehost.console.output import emit_json, one_line, say
 from rehost.console.parameters import PATH
 from rehost.progress import SILENT
 
@@ -95,7 +95,7 @@ def restate(ctx: click.Context, /, source: Path, **asked: Any) -> None:
         if not losses:
             say(f"Nothing {tense} lost.")
         for path in written:
-            say(f"wrote {path}")
+            say(f"wrote {one_line(str(path))}")
     ctx.exit(1 if asked["strict"] and losses else 0)
 
 

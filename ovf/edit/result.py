@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rehost.console.output import say
+from rehost.console.output import one_line, say
 from rehost.console.parameters import PATH
 from rehost.errors import UsageError
 from rehost.progress import SILENT, Progress
@@ -98,7 +98,7 @@ def deliver(ctx: click.Context, found: Parcel, dest: Path, *, force: bool) -> No
         large = [each.name for each in found.contents.files if not fits_ustar(each.open().size)]
         tell(tuple(f"{dest}!{name}: {LARGE}" for name in large))
     for path in put(found, dest, force=force, progress=ctx.obj or SILENT):
-        say(f"wrote {path}")
+        say(f"wrote {one_line(str(path))}")
 
 
 def put(found: Parcel, dest: Path, *, force: bool, progress: Progress) -> list[Path]:

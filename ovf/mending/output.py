@@ -12,7 +12,7 @@ from ovf.mending.mend import Mended, mend
 from ovf.mending.rewriting import DIGESTS, rewritten
 from ovf.package import Package
 from ovf.storage import Nothing
-from rehost.console.output import say
+from rehost.console.output import one_line, say
 from rehost.errors import UsageError
 from rehost.progress import Progress
 
@@ -69,7 +69,7 @@ def write(
         found = done.draft.parcel(name=name_for(dest), algorithm=algorithm)
     tell((*found.notes, *done.notes, *_doubts(done)))
     for path in put(found, dest, force=force, progress=progress):
-        say(f"wrote {path}", err=True)
+        say(f"wrote {one_line(str(path))}", err=True)
 
 
 def _doubts(done: Mended) -> Iterator[str]:

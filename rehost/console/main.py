@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import click
 
 from rehost import __version__
-from rehost.console.output import say
+from rehost.console.output import one_line, say
 from rehost.console.progress import MODES, progress_for
 from rehost.console.settings import defaults, refuse_all_misfits, refuse_misfits
 from rehost.errors import EnvironmentFailureError, InteropError
@@ -129,7 +129,8 @@ def run(arguments: list[str]) -> int:
             arguments, prog_name="rehost", standalone_mode=False, default_map=settings
         )
     except InteropError as error:
-        _complain(str(error), error.hint)
+        where = f"{one_line(error.where)}: " if error.where else ""
+        _complain(where + error.what, error.hint)
         return error.exit_code
     except click.ClickException as error:
         with suppress(OSError):

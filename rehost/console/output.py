@@ -51,6 +51,11 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def one_line(text: str) -> str:
+    """Return a text that cannot pretend to be the next line either, such as a file's name."""
+    return printable(text).replace("\n", "\\u000a")
+
+
 def emit_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table as wide as the terminal, in colour where that is wanted."""
     from rich.console import Console

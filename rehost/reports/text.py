@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import click
 
-from rehost.console.output import printable
+from rehost.console.output import one_line
 from rehost.counting import counted
 from rehost.form import Form
 from rehost.judgement import Judged, Judgement, Kind, Mending, Region, State, Subject
@@ -40,9 +40,9 @@ def render(judgement: Judgement) -> str:
         parts += _mended(subject)
         parts += ["\n".join(lines) + "\n" for lines in _groups(subject, hinted)]
         if subject.failure and several:
-            parts.append(f"{printable(str(subject.failure))}\n")
+            parts.append(f"{one_line(str(subject.failure))}\n")
         if subject.outlooks:
-            whose = f"{printable(subject.source)}: " if several else ""
+            whose = f"{one_line(subject.source)}: " if several else ""
             lines = (f"{whose}{each.target} {each.outcome}" for each in subject.outlooks)
             parts.append("\n".join(lines) + "\n")
     return "\n".join([*parts, _summary(judgement)]) + "\n"
@@ -52,7 +52,7 @@ def _mended(subject: Subject) -> Iterator[str]:
     """Yield what was mended, and the rules of what follows, which was not."""
     if not subject.mending:
         return
-    lines = (f"  {printable(str(repair))}" for repair in subject.repairs)
+    lines = (f"  {one_line(str(repair))}" for repair in subject.repairs)
     done = subject.mending if subject.repairs else NOTHING
     yield "\n".join((click.style(done, bold=True), *lines)) + "\n"
     active = (judged for judged in subject.judged if judged.state is State.ACTIVE)
@@ -70,7 +70,7 @@ def _groups(subject: Subject, hinted: set[str]) -> Iterator[list[str]]:
             alike = replace(finding, target="", source="")
             files.setdefault(finding.location.file, {}).setdefault(alike, []).append(judged)
     for file, found in files.items():
-        lines = [click.style(printable(file), bold=True)]
+        lines = [click.style(one_line(file), bold=True)]
         for alike in sorted(found, key=lambda finding: finding.location.line or 0):
             lines += _finding(found[alike], with_hint=alike.hint not in hinted)
             hinted.add(alike.hint)
@@ -85,16 +85,16 @@ def _finding(alike: list[Judged], *, with_hint: bool) -> Iterator[str]:
     targets = dict.fromkeys(each.finding.target for each in alike if each.finding.target)
     rule = click.style(f"[{', '.join((finding.rule, *targets))}]", dim=True)
     start = f"  {place}: " if place else "  "
-    yield f"{start}{severity}: {printable(finding.message)} {rule}"
+    yield f"{start}{severity}: {one_line(finding.message)} {rule}"
     if judged.region is not None:
         yield from (INDENT + line for line in _shown(judged.region, COLOURS[finding.severity]))
     if finding.quote:
-        yield f"{INDENT}it says: {printable(finding.quote)}"
+        yield f"{INDENT}it says: {one_line(finding.quote)}"
     if finding.hint and with_hint:
-        yield f"{INDENT}hint: {printable(finding.hint)}"
+        yield f"{INDENT}hint: {one_line(finding.hint)}"
     if with_hint:
         sources = dict.fromkeys(each.finding.source for each in alike if each.finding.source)
-        yield from (f"{INDENT}{printable(source)}" for source in sources)
+        yield from (f"{INDENT}{one_line(source)}" for source in sources)
 
 
 def _shown(region: Region, colour: str) -> Iterator[str]:
@@ -107,7 +107,7 @@ def _shown(region: Region, colour: str) -> Iterator[str]:
         before = before if len(before) <= BEFORE else CUT + before[-BEFORE:]
         meant = _cut(meant, WIDTH - len(before))
         after = _cut(after, WIDTH - len(before) - len(meant))
-    before, meant, after = (printable(part.replace("\t", " ")) for part in (before, meant, after))
+    before, meant, after = (one_line(part.replace("\t", " ")) for part in (before, meant, after))
     yield before + meant + after
     yield " " * _columns(before) + click.style("^" * max(1, _columns(meant)), fg=colour)
 

@@ -38,6 +38,8 @@ def fail(kind):
     """Fail in one of the ways there are."""
     if kind == "bug":
         raise ZeroDivisionError("a bug")
+    if kind == "two_lines":
+        raise errors.DamagedInputError("is broken", where="a\\nerror: b")
     if kind == "eof":
         raise EOFError
     if kind == "full":
@@ -149,6 +151,11 @@ def test_an_error_is_two_lines_and_its_code(console: Console, kind: str, code: i
     done = console.run("fail", kind)
     assert done.stderr == "error: a.vhd at 5: is broken (found 3)\nhint: Copy it again.\n"
     assert (done.returncode, done.stdout) == (code, "")
+
+
+def test_a_name_of_two_lines_is_one_line_of_the_error(console: Console) -> None:
+    done = console.run("fail", "two_lines")
+    assert done.stderr == "error: a\\u000aerror: b: is broken\n"
 
 
 def test_a_bug_keeps_its_traceback_and_has_a_code_of_its_own(console: Console) -> None:

@@ -69,6 +69,17 @@ def test_nothing_commands_the_terminal() -> None:
     assert "\\u202eowned" in text
 
 
+def test_no_name_of_a_file_pretends_to_be_a_line() -> None:
+    lying = replace(ZERO, location=Location("a.ovf\n0 errors"), message="x\n1 error")
+    assert shown(Subject("a.ovf", judged(lying))) == (
+        "a.ovf\\u000a0 errors\n"
+        "  error: x\\u000a1 error [DSK-002]\n"
+        "      hint: State the capacity.\n"
+        "\n"
+        "1 error, 0 warnings, 0 remarks\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("before", "meant", "after", "expected"),
     [
