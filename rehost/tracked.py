@@ -168,12 +168,14 @@ class Tracked:
     def _attribute(self, name: str) -> str | None:
         prefix, _, name = name.rpartition(":")
         space = self._namespaces[prefix] if prefix else None
-        for key in self.element.attrib:
-            tag = etree.QName(str(key))
-            if tag.localname == name and space in {None, tag.namespace}:
-                self._seen.add((self.element, str(key)))
-                return str(self.element.attrib[key]).strip() or None
-        return None
+        tags = [etree.QName(str(key)) for key in self.element.attrib]
+        named = [tag for tag in tags if tag.localname == name and space in {None, tag.namespace}]
+        if not named:
+            return None
+        own = {None, etree.QName(self.element).namespace}
+        tag = next((tag for tag in named if tag.namespace in own), named[0])
+        self._seen.add((self.element, tag.text))
+        return str(self.element.attrib[tag.text]).strip() or None
 
     def _touched(self) -> set[etree._Element]:
         touched: set[etree._Element] = {self.element}

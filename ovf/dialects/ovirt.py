@@ -14,6 +14,7 @@ from lxml import etree
 
 from ovf.dialect import Dialect
 from ovf.machines.guests import family, is_64_bit
+from ovf.machines.vendors import canonical_uuid
 from ovf.ovirt.items import Disks, resource_of, translate_items
 from ovf.ovirt.terms import (
     OVF_10,
@@ -140,9 +141,14 @@ def _after_introduction(system: etree._Element) -> int:
 
 
 def _operating_system(system: etree._Element, hardware: etree._Element) -> None:
-    """Give the section a number of CIM's; what oVirt has there is the UUID of the machine."""
+    """Give the section a number of CIM's; what oVirt has there is the UUID of the machine.
+
+    Its OVAs have that as the id of the system.
+    """
     section = system.find(ovf("OperatingSystemSection"))
     if section is None or whole(str(section.get(ovf("id"), ""))) is not None:
+        if identifier := canonical_uuid(system.get(ovf("id"))):
+            say(hardware, "uuid", identifier)
         return
     say(hardware, "uuid", str(section.get(ovf("id"), "")))
     section.set(ovf("id"), _number(text_of(section, ovf("Description"))))

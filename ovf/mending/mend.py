@@ -15,9 +15,12 @@ from ovf.judging.rule import all_rules
 from ovf.judging.validate import validate
 from ovf.mending.fix import all_fixes
 from ovf.package import Package
+from ovf.versions.anew import restated_dialect
 from rehost.judgement import Repair
 
 MOST_ROUNDS = 5
+DIALECT = "ENV-002"
+"""The rule that finds what is no version of the standard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,11 @@ class Mended:
 
 
 def mend(package: Package, targets: tuple[Target, ...] = ()) -> Mended:
-    """Mend what the standard's rules find in a package, and what importers do not take."""
-    draft = Draft.of(package)
-    repairs: list[Repair] = []
+    """Mend what the standard's rules find in a package, and what importers do not take.
+
+    One in a dialect is written anew as OVF 1.x before that, and whatever is lost is said.
+    """
+    draft, repairs = _begun(package)
     for _ in range(MOST_ROUNDS):
         broken = _broken(draft.result(), targets)
         done = [
@@ -46,6 +51,17 @@ def mend(package: Package, targets: tuple[Target, ...] = ()) -> Mended:
             break
         repairs += done
     return Mended(draft, tuple(dict.fromkeys(repairs)))
+
+
+def _begun(package: Package) -> tuple[Draft, list[Repair]]:
+    envelope = package.envelope
+    if envelope.dialect is None:
+        return Draft.of(package), []
+    draft, losses = restated_dialect(package)
+    at = str(envelope.at(envelope.root))
+    said = [f"descriptor: {envelope.dialect} -> OVF 1.x"]
+    said += [f"{loss.item} is {loss.kind.value} ({loss.why})" for loss in losses]
+    return draft, [Repair(DIALECT, at, what) for what in said]
 
 
 def _broken(package: Package, targets: tuple[Target, ...]) -> set[tuple[str, Target | None]]:

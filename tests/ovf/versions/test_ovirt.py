@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,12 @@ from rehost.machine import (
     SoundModel,
     Topology,
 )
-from rehost.report import Loss
+from rehost.report import Loss, Severity
 from tests.ovf.builders import beside, machine_of
 from tests.ovf.test_corpus import ROOT
 from tests.ovf.versions.restated import told
+from tests.support import producers
+from tests.support.packages import rehost
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 UUID = "70f24c82-a7b8-4e0b-9192-cffd5705cf5c"
@@ -226,6 +229,37 @@ def test_sections_of_its_own_that_follow_each_other_stay_sections(tmp_path: Path
     assert [etree.QName(child).localname for child in own] == [
         *("ASection", "BSection", "CSection", "ConfigurationSection")
     ]
+
+
+def test_an_archive_of_its_own_is_a_machine_with_its_disk(tmp_path: Path) -> None:
+    """Its id is the machine's UUID there, and the number of the guest is CIM's, not oVirt's."""
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(b"guest" * 1000 + bytes(producers.SIZE - 5000))
+    package = Package.open(producers.ovirt(tmp_path, disk))
+    [(found, _)] = read_machines(package)
+    assert (found.name, found.uuid, found.firmware) == ("shop", producers.MACHINE, Firmware.BIOS)
+    assert (found.vcpus, found.memory, found.topology) == (1, 1 << 30, Topology(1, 1))
+    assert found.guest_os is not None
+    assert (found.guest_os.name, found.guest_os.cim) == ("rhel_8x64", 80)
+    [drive] = found.disks
+    assert (drive.file, drive.size) == (producers.IMAGE, 1 << 30)
+    assert drive.address == Address(Bus.VIRTIO, 0, 0)
+    [nic] = found.nics
+    assert (nic.model, nic.mac, nic.network) == (NicModel.VIRTIO, "56:6f:00:00:00:01", "lan")
+    errors = {each.rule for each in validate(package) if each.severity is Severity.ERROR}
+    assert errors == {"ENV-002", "ITM-011", "PKG-011", "PKG-013"}
+
+
+def test_an_archive_of_its_own_converts_with_the_same_disk(tmp_path: Path) -> None:
+    """The image is cut off where its last cluster ends, and read as large as it is."""
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(b"guest" * 1000 + bytes(producers.SIZE - 5000))
+    source, out = producers.ovirt(tmp_path, disk), tmp_path / "out"
+    done = rehost("convert", source, "--to", "libvirt", "-o", out)
+    assert (done.code, done.err.count("error")) == (0, 0)
+    [image] = out.rglob("*.qcow2")
+    compared = ("qemu-img", "compare", "-q", image, tmp_path / "image.qcow2")
+    assert subprocess.run(compared, check=False, capture_output=True).returncode == 0
 
 
 def test_rules_judge_it_and_say_what_it_is(tmp_path: Path) -> None:
