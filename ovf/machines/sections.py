@@ -7,6 +7,7 @@ are passwords are never repeated.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterator
 
 from lxml import etree
@@ -80,13 +81,14 @@ def _product(section: etree._Element, reading: Reading) -> None:
 
 
 def _beyond(reading: Reading) -> None:
-    """Report what files and disks say in attributes and elements of a dialect's own."""
+    """Report what files and disks say in attributes and elements of vendors and dialects."""
     envelope = reading.envelope
-    if envelope.dialect is None:
-        return
+    ours = (f"{{{envelope.namespace}}}", "{http://www.w3.org/")
+    letters = tuple(string.ascii_letters) if envelope.dialect is None else ()
+    known = (*ours, *letters)
     for element in envelope.root.iter(*(f"{{{envelope.namespace}}}{name}" for name in LISTED)):
         for key, value in element.attrib.items():
-            if not str(key).startswith((f"{{{envelope.namespace}}}", "{http://www.w3.org/")):
+            if not str(key).startswith(known):
                 what = f"{reading.place(element)} {label(element)}/@{local_name(str(key))}"
                 reading.drop(what, summary(str(value)) or None, UNKNOWN_TO_US)
         for child in element.iterchildren(etree.Element):
