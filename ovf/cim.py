@@ -154,6 +154,11 @@ def resource_name(number: int | None) -> str:
     return f"ResourceType {number}" if name is None else f"ResourceType {number}, {name}"
 
 
+def device_name(number: int | None) -> str:
+    """Return what CIM calls a resource type, for the names of items."""
+    return resource_name(number).rpartition(", ")[2]
+
+
 def operating_system(number: int | None) -> str | None:
     """Return the name behind an OSType number, where the table has one."""
     return None if number is None else OPERATING_SYSTEMS.get(number)

@@ -157,6 +157,10 @@ class Envelope(Views):
             if not names or (tag.localname in names and ours):
                 yield child
 
+    def every(self, *names: str) -> Iterator[etree._Element]:
+        """Yield the elements in the OVF namespace with one of these names, wherever they stand."""
+        yield from self.root.iter(*(f"{{{self.namespace}}}{name}" for name in names))
+
     def sections(self, name: str) -> list[etree._Element]:
         """Return the sections of that name directly below the envelope."""
         return list(self.children(self.root, name))
@@ -264,7 +268,7 @@ class Envelope(Views):
 
     def properties(self) -> Iterator[tuple[str, etree._Element]]:
         """Yield every property of the package with its key as the environment spells it."""
-        for section in self.root.iter(f"{{{self.namespace}}}ProductSection"):
+        for section in self.every("ProductSection"):
             before = self.attribute(section, "class")
             after = self.attribute(section, "instance")
             for entry in self.children(section, "Property"):

@@ -20,6 +20,9 @@ ITEMS = frozenset(CLASSES_OF_ITEMS)
 HARDWARE = "VirtualHardwareSection"
 ALLOCATION = "ResourceAllocationSection"
 NORMAL = "normal"
+MOST_DIGITS = 20
+LARGEST = 10**MOST_DIGITS
+MOST_KINDS = 10**9
 CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_"
 """What the namespaces of items' children begin with."""
 LATER = tuple(f"{{{CIM}{kind}AllocationSettingData" for kind in ("Storage", "EthernetPort"))
@@ -107,7 +110,7 @@ def _hardware_sections(envelope: Envelope) -> tuple[ItemSection, ...]:
 
 
 def _item_sections(envelope: Envelope) -> tuple[ItemSection, ...]:
-    collections = envelope.root.iter(f"{{{envelope.namespace}}}VirtualSystemCollection")
+    collections = envelope.every("VirtualSystemCollection")
     owned = (*((each, HARDWARE) for each in envelope.systems),)
     owned += (*((each, ALLOCATION) for each in collections),)
     return tuple(
@@ -134,7 +137,7 @@ def _written(element: etree._Element, envelope: Envelope) -> WrittenItem:
         frozenset((envelope.attribute(element, "configuration") or "").split()),
         envelope.attribute(element, "bound") or NORMAL,
         tuple(local_name(str(child.tag)) for child in properties),
-        _number(said.get("ResourceType", "")),
+        whole(said.get("ResourceType"), below=MOST_KINDS),
     )
 
 
@@ -163,11 +166,9 @@ def is_property(tag: str, envelope: Envelope) -> bool:
     return tag.startswith(PROPERTIES) and not extension
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def whole(text: str | None) -> int | None:
+def whole(text: str | None, *, below: int = LARGEST) -> int | None:
     """Return the whole number a text is; None for words, signs and numbers beyond any use."""
     plain = (text or "").strip()
-    return int(plain) if plain.isascii() and plain.isdigit() and len(plain) <= 20 else None
+    if not (plain.isascii() and plain.isdigit()) or len(plain) > MOST_DIGITS:
+        return None
+    return number if (number := int(plain)) < below else None

@@ -290,7 +290,7 @@ def _configuration(each: Effective) -> str | None:
 def _device(said: dict[str, str]) -> DeviceSummary:
     return DeviceSummary(
         instance=said.get("InstanceID"),
-        kind=cim.resource_name(whole(said.get("ResourceType"))).rpartition(", ")[2],
+        kind=cim.device_name(whole(said.get("ResourceType"))),
         name=said.get("ElementName") or said.get("Caption"),
         model=said.get("ResourceSubType"),
         parent=said.get("Parent"),

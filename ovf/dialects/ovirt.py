@@ -15,6 +15,7 @@ from lxml import etree
 from ovf.dialect import Dialect
 from ovf.machines.guests import family, is_64_bit
 from ovf.machines.vendors import canonical_uuid
+from ovf.outline import whole
 from ovf.ovirt.items import Disks, resource_of, translate_items
 from ovf.ovirt.terms import (
     OVF_10,
@@ -32,7 +33,6 @@ from ovf.ovirt.terms import (
     say,
     take,
     text_of,
-    whole,
 )
 
 TITLE = "oVirt's dialect"

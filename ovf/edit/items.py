@@ -13,7 +13,7 @@ from functools import cached_property
 
 from lxml import etree
 
-from ovf.cim import ResourceType, resource_name
+from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
 from ovf.outline import WrittenItem, children_of, is_property, items_of, whole
 from ovf.text.fragment import CIM, fit
@@ -178,8 +178,3 @@ class Hardware:
             self.draft.text.after(earlier[-1], made)
         else:
             self.draft.text.prepend(item.element, made)
-
-
-def label(kind: int) -> str:
-    """Return what a resource type is called in the names of items."""
-    return resource_name(kind).rpartition(", ")[2]

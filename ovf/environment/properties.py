@@ -197,7 +197,7 @@ def violated(entry: Property, allowed: Qualifiers, value: str) -> str | None:
 
 def _products(envelope: Envelope) -> tuple[Product, ...]:
     found = []
-    for section in envelope.root.iter(f"{{{envelope.namespace}}}ProductSection"):
+    for section in envelope.every("ProductSection"):
         owner = section.getparent()
         if owner is not None:
             found.append(

@@ -16,6 +16,7 @@ from ovf.edit.draft import Draft
 from ovf.edit.files import listed
 from ovf.envelope import PROPERTY_MACRO, VirtualDisk
 from ovf.mending.fix import Done, fix
+from ovf.outline import whole
 from ovf.package import name_of
 from ovf.rules.formats import URI
 from ovf.writing.write import held_open
@@ -62,7 +63,7 @@ def populated_sizes_left_out(draft: Draft) -> Done:
         if disk.populated_size is None:
             continue
         capacity = _capacity(draft, disk)
-        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+        number = whole(text)
         if number is None or (capacity is not None and number > capacity):
             draft.set(element, "populatedSize", None)
             yield element, f"{_called(disk)} states no populatedSize now (was {summary(text)})"

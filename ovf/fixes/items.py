@@ -5,7 +5,7 @@ from __future__ import annotations
 from lxml import etree
 
 from ovf import units
-from ovf.cim import resource_name
+from ovf.cim import device_name
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
 from ovf.envelope import Envelope
@@ -125,7 +125,7 @@ def children_sorted(draft: Draft) -> Done:
     """Put the children of an item in order and name the item, its extensions staying last."""
     for item in every_item(draft.envelope):
         if item.names and "ElementName" not in item.names:
-            name = item.said.get("Caption") or resource_name(item.kind).rpartition(", ")[2]
+            name = item.said.get("Caption") or device_name(item.kind)
             space = etree.QName(_first(item, draft.envelope)).namespace
             made = etree.Element(f"{{{space}}}ElementName")
             made.text = name

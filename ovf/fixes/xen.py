@@ -42,7 +42,7 @@ def networks_described(draft: Draft, _: Target, places: Places) -> Done:
 def sections_listed(draft: Draft, _: Target, places: Places) -> Done:
     """Add the section that lists disks or networks; networks are those that adapters name."""
     envelope = draft.envelope
-    kinds = {importing.kind_of(item) for item in items(envelope)}
+    kinds = {item.kind for item in items(envelope)}
     for kind, name in SECTIONS.items():
         if places and kind in kinds and not envelope.sections(name):
             section = draft.new(name)

@@ -8,7 +8,7 @@ from ovf.cim import ResourceType
 from ovf.envelope import Envelope
 from ovf.importers import reading as importing
 from ovf.judging.profile import Hit
-from ovf.outline import items
+from ovf.outline import NORMAL, items, whole
 from rehost.tracked import summary
 
 
@@ -42,7 +42,7 @@ def compressed(envelope: Envelope) -> Iterator[Hit]:
 def options(envelope: Envelope) -> Iterator[Hit]:
     """Hit items that belong to some deployment options only, or to a range."""
     for item in items(envelope):
-        if item.configurations or item.bound != "normal":
+        if item.configurations or item.bound != NORMAL:
             yield Hit(item.at, f"{item.label} is for some options only, which is not looked at")
 
 
@@ -62,8 +62,7 @@ def memory_in_mebibytes(envelope: Envelope) -> Iterator[tuple[str, Hit]]:
     for item in importing.devices(envelope, ResourceType.MEMORY):
         quantity = item.said.get("VirtualQuantity", "")
         unit = item.said.get("AllocationUnits", "")
-        whole = quantity.isascii() and quantity.isdigit() and len(quantity) < 20
-        if whole and importing.megabytes(item) != 1:
+        if whole(quantity) is not None and importing.megabytes(item) != 1:
             said = summary(f"{quantity} {unit}")
             yield unit, Hit(item.at, f"memory of {said} becomes {quantity} MiB")
 

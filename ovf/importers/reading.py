@@ -14,7 +14,7 @@ from lxml import etree
 from ovf import units
 from ovf.cim import ResourceType
 from ovf.envelope import Envelope
-from ovf.outline import WrittenItem, items
+from ovf.outline import NORMAL, WrittenItem, items
 from rehost.errors import DamagedInputError
 from rehost.report import Location
 
@@ -56,7 +56,7 @@ def _hardware(section: etree._Element, envelope: Envelope) -> Hardware:
 def devices(envelope: Envelope, *kinds: int) -> Iterator[WrittenItem]:
     """Yield the items of these resource types, or all, that are no bounds of others."""
     for item in items(envelope):
-        if item.bound == "normal" and (not kinds or kind_of(item) in kinds):
+        if item.bound == NORMAL and (not kinds or item.kind in kinds):
             yield item
 
 
@@ -65,15 +65,9 @@ def required_besides(
 ) -> Iterator[tuple[WrittenItem, int]]:
     """Yield the items that must not be passed over and are of no type in ``known``, with it."""
     for item in items(envelope):
-        kind = kind_of(item)
+        kind = item.kind
         if kind is not None and kind not in known and not optional(item.element, envelope):
             yield item, kind
-
-
-def kind_of(item: WrittenItem) -> int | None:
-    """Return an item's resource type, where it is a number."""
-    text = item.said.get("ResourceType", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def subtypes(item: WrittenItem) -> list[str]:

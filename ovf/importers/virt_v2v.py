@@ -91,7 +91,7 @@ def host_resource(package: Package, target: Target) -> Found:
     """
     for item in items(package.envelope):
         name = importing.disk_of(item, PREFIXES)
-        if importing.kind_of(item) == ResourceType.DISK and name is None:
+        if item.kind == ResourceType.DISK and name is None:
             resource = summary(item.said.get("HostResource", ""))
             yield Hit(item.at, f"{item.label} names no disk it can read ({resource!r})")
 
@@ -107,7 +107,7 @@ def empty_disk(package: Package, target: Target) -> Found:
     envelope = package.envelope
     for item in items(envelope):
         name = importing.disk_of(item, PREFIXES)
-        if importing.kind_of(item) != ResourceType.DISK or name is None:
+        if item.kind != ResourceType.DISK or name is None:
             continue
         disk = envelope.disk(name)
         if disk is None or not disk.file_ref:
@@ -206,7 +206,7 @@ def parent(package: Package, target: Target) -> Found:
         spelled = {local_name(str(child.tag)) for child in item.element}
         if item.instance and DIGITS.fullmatch(item.instance) and "InstanceID" in spelled:
             key = (item.element.getparent(), item.instance)
-            kinds.setdefault(key, importing.kind_of(item))
+            kinds.setdefault(key, item.kind)
     for item in importing.devices(package.envelope, ResourceType.DISK):
         name = item.said.get("Parent")
         kind = kinds.get((item.element.getparent(), name or ""))

@@ -2,7 +2,7 @@
 
 Spec: DSP0243 clause 8.3: ``Connection`` is the network an adapter is plugged into, ``Address`` its
 MAC address, ``AutomaticAllocation`` whether a device starts connected. Models are the vendors'
-words, see ``ovf.cim``.
+words, see ``ovf.machines.subtypes``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 
 from ovf.machines import subtypes
 from ovf.machines.items import Item, Reading, subtype
+from ovf.outline import whole
 from rehost.machine import Display, Nic, Serial, Sound, SoundModel, Tpm
 from rehost.tracked import summary
 
 MAC = re.compile(r"[0-9a-f]{12}")
 KIB = 1024
+MOST = 10**12
+"""Of a setting that is a number, and only a hint."""
 
 
 @dataclass(slots=True)
@@ -48,12 +51,12 @@ class Devices:
 
     def display(self, item: Item) -> None:
         """Read a video adapter."""
-        memory = _number(item.config("videoRamSizeInKB"))
+        memory = whole(item.config("videoRamSizeInKB"), below=MOST)
         self.displays.append(
             Display(
                 model=item.said("ResourceSubType"),
                 memory=memory * KIB if memory else None,
-                heads=_number(item.config("numDisplays")) or None,
+                heads=whole(item.config("numDisplays"), below=MOST) or None,
             )
         )
 
@@ -88,10 +91,3 @@ class Devices:
             )
             return None
         return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
-
-
-def _number(text: str | None) -> int | None:
-    """Return a setting's number; nothing is made of a word there, for it is only a hint."""
-    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 12:
-        return None
-    return int(text)

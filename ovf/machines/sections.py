@@ -112,7 +112,7 @@ def _unused(reading: Reading, used: frozenset[str]) -> None:
     named = {
         envelope.attribute(element, "fileRef")
         for name in ("Strings", "Icon", "License")
-        for element in envelope.root.iter(f"{{{envelope.namespace}}}{name}")
+        for element in envelope.every(name)
     }
     for file in envelope.references:
         if file.id not in named and f"file {file.id}" not in used:

@@ -112,11 +112,6 @@ def remove(element: etree._Element) -> None:
         parent.remove(element)
 
 
-def whole(text: str) -> int | None:
-    """Return the whole number that a text is, if it is one of any use."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
-
-
 def _typed(element: etree._Element) -> str | None:
     """Return the name that the type of a Section or Content gives it."""
     if etree.QName(element).localname not in {"Section", "Content"}:

@@ -47,7 +47,7 @@ def parts(package: Package, target: Target) -> Found:
     Fix: add what is missing.
     """
     envelope = package.envelope
-    kinds = {importing.kind_of(item) for item in items(envelope)}
+    kinds = {item.kind for item in items(envelope)}
     missing = {
         "no CPUs found in OVF": ResourceType.PROCESSOR not in kinds,
         "no memory section found in OVF": ResourceType.MEMORY not in kinds,
@@ -74,7 +74,7 @@ def host_resource(package: Package, target: Target) -> Found:
     """
     for item in items(package.envelope):
         name = importing.disk_of(item, PREFIXES)
-        if importing.kind_of(item) == ResourceType.DISK and name is None:
+        if item.kind == ResourceType.DISK and name is None:
             resource = summary(item.said.get("HostResource", ""))
             said = {"resource": resource}
             yield Hit(item.at, f"{item.label} names no disk it can read ({resource!r})", said)
@@ -96,7 +96,7 @@ def disk_is_listed(package: Package, target: Target) -> Found:
     envelope = package.envelope
     for item in items(envelope):
         name = importing.disk_of(item, PREFIXES)
-        if importing.kind_of(item) != ResourceType.DISK or name is None:
+        if item.kind != ResourceType.DISK or name is None:
             continue
         disk = envelope.disk(name)
         if disk is None or not disk.file_ref or envelope.reference(disk.file_ref) is None:
@@ -114,7 +114,7 @@ def place(package: Package, target: Target) -> Found:
     """
     for item in items(package.envelope):
         missing = [name for name in ("Parent", "AddressOnParent") if name not in item.said]
-        if importing.kind_of(item) == ResourceType.DISK and missing:
+        if item.kind == ResourceType.DISK and missing:
             yield Hit(item.at, f"{item.label} has no {' and no '.join(missing)}")
 
 

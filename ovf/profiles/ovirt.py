@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from ovf.cim import ResourceType
 from ovf.importers import hits
-from ovf.importers.reading import devices, kind_of
+from ovf.importers.reading import devices
 from ovf.importers.virt_v2v import CONVERTING
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.outline import items
@@ -42,7 +42,7 @@ def quantities(package: Package, target: Target) -> Found:
     Fix: add both items with their quantities; export as OVF 1.0.
     """
     envelope = package.envelope
-    said = {kind_of(item) for item in items(envelope) if "VirtualQuantity" in item.said}
+    said = {item.kind for item in items(envelope) if "VirtualQuantity" in item.said}
     if envelope.dialect or envelope.version == "2":
         said = set()
     needed = {ResourceType.MEMORY: "no memory size", ResourceType.PROCESSOR: "no cpu info"}

@@ -88,7 +88,7 @@ def host_resource(package: Package, target: Target) -> Found:
     Fix: write ovf:/disk/ and a plain diskId.
     """
     for item in items(package.envelope):
-        if importing.kind_of(item) == ResourceType.DISK and _disk_id(item) is None:
+        if item.kind == ResourceType.DISK and _disk_id(item) is None:
             resource = summary(item.said.get("HostResource", ""))
             yield Hit(item.at, f"{item.label} is left out ({resource!r})", {"resource": resource})
 
@@ -104,7 +104,7 @@ def file_of_disk(package: Package, target: Target) -> Found:
     envelope = package.envelope
     for item in items(envelope):
         name = _disk_id(item)
-        if importing.kind_of(item) != ResourceType.DISK or name is None:
+        if item.kind != ResourceType.DISK or name is None:
             continue
         disk = envelope.disk(name)
         if disk is None or not FILE_ID.fullmatch(disk.file_ref or ""):
@@ -131,7 +131,7 @@ def parent(package: Package, target: Target) -> Found:
     numbered = {(item.element.getparent(), item.instance) for item in items(package.envelope)}
     for item in items(package.envelope):
         name = item.said.get("Parent")
-        if importing.kind_of(item) == ResourceType.DISK and (
+        if item.kind == ResourceType.DISK and (
             name is None or (item.element.getparent(), name) not in numbered
         ):
             yield Hit(item.at, f"{item.label} is left out, for it hangs on no controller")
@@ -164,7 +164,7 @@ def several_quantities(package: Package, target: Target) -> Found:
     """
     seen: set[int | None] = set()
     for item in items(package.envelope):
-        kind = importing.kind_of(item)
+        kind = item.kind
         if kind in {ResourceType.MEMORY, ResourceType.PROCESSOR} and "VirtualQuantity" in item.said:
             if kind in seen:
                 yield Hit(item.at, f"{item.label} is joined to the quantity before it")

@@ -73,7 +73,7 @@ def memory_unit(package: Package, target: Target) -> Found:
     """
     for item in items(package.envelope):
         unit = item.said.get("AllocationUnits", "")
-        if importing.kind_of(item) == ResourceType.MEMORY and unit not in MEMORY_UNITS:
+        if item.kind == ResourceType.MEMORY and unit not in MEMORY_UNITS:
             said = {"unit": summary(unit), **_line(item.at.line)}
             yield Hit(item.at, f"memory is in a unit it does not know ({summary(unit)!r})", said)
 
@@ -110,7 +110,7 @@ def type_is_said(package: Package, target: Target) -> Found:
     Fix: add rasd:ResourceType, or remove the Item.
     """
     for item in items(package.envelope):
-        if not importing.kind_of(item):
+        if not item.kind:
             said = {"name": local_name(str(item.element.tag)), **_line(item.at.line)}
             yield Hit(item.at, f"{item.label} has no ResourceType", said)
 
@@ -133,10 +133,10 @@ def parent_is_no_controller(package: Package, target: Target) -> Found:
     controllers = {
         (item.element.getparent(), item.instance)
         for item in items(envelope)
-        if importing.kind_of(item) in importing.CONTROLLERS
+        if item.kind in importing.CONTROLLERS
     }
     for item in items(envelope):
-        if importing.kind_of(item) not in {ResourceType.CD, ResourceType.DISK}:
+        if item.kind not in {ResourceType.CD, ResourceType.DISK}:
             continue
         parent = item.said.get("Parent", "")
         if (item.element.getparent(), parent) not in controllers:
@@ -164,7 +164,7 @@ def disk_is_missing(package: Package, target: Target) -> Found:
     """
     envelope = package.envelope
     for item in items(envelope):
-        if importing.kind_of(item) != ResourceType.DISK:
+        if item.kind != ResourceType.DISK:
             continue
         name = importing.disk_of(item, PREFIXES)
         if name is None or envelope.disk(name) is None:
@@ -214,7 +214,7 @@ def storage_that_is_no_sata(package: Package, target: Target) -> Found:
 def _storage(package: Package, known: frozenset[str]) -> Found:
     for item in items(package.envelope):
         model = item.said.get("ResourceSubType", "")
-        if importing.kind_of(item) == ResourceType.OTHER_STORAGE and model.lower() not in known:
+        if item.kind == ResourceType.OTHER_STORAGE and model.lower() not in known:
             said = {"subtype": summary(model), **_line(item.at.line)}
             message = f"{item.label} is of a model it does not know ({summary(model)!r})"
             yield Hit(item.at, message, said)
@@ -301,7 +301,7 @@ def controller_is_numbered(package: Package, target: Target) -> Found:
     Fix: add rasd:InstanceID.
     """
     for item in items(package.envelope):
-        if importing.kind_of(item) in importing.CONTROLLERS and not item.instance:
+        if item.kind in importing.CONTROLLERS and not item.instance:
             said = {"name": local_name(str(item.element.tag)), **_line(item.at.line)}
             yield Hit(item.at, f"{item.label} has no InstanceID", said)
 

@@ -123,7 +123,7 @@ def memory_has_a_unit(package: Package, target: Target) -> Found:
     Fix: write `byte * 2^20`.
     """
     for item in items(package.envelope):
-        if importing.kind_of(item) == ResourceType.MEMORY and "AllocationUnits" not in item.said:
+        if item.kind == ResourceType.MEMORY and "AllocationUnits" not in item.said:
             yield Hit(item.at, f"{item.label} has no AllocationUnits", {"name": "match"})
 
 
@@ -134,7 +134,7 @@ def disk_has_a_resource(package: Package, target: Target) -> Found:
     Fix: write ovf:/disk/ and the diskId, or remove the drive.
     """
     for item in items(package.envelope):
-        if importing.kind_of(item) == ResourceType.DISK and "HostResource" not in item.said:
+        if item.kind == ResourceType.DISK and "HostResource" not in item.said:
             yield Hit(item.at, f"{item.label} has no HostResource", {"name": "match"})
 
 
@@ -155,7 +155,7 @@ def disk_is_found(package: Package, target: Target) -> Found:
     envelope = package.envelope
     for item in items(envelope):
         resource = item.said.get("HostResource")
-        if importing.kind_of(item) != ResourceType.DISK or resource is None:
+        if item.kind != ResourceType.DISK or resource is None:
             continue
         name = importing.disk_of(item, ("ovf:/disk/", "/disk/"))
         if name is None or envelope.disk(name) is None:

@@ -73,7 +73,7 @@ def amounts_are_complete(package: Package, target: Target) -> Found:
     Fix: write the element; the unit of memory is `byte * 2^20`.
     """
     for item in items(package.envelope):
-        kind = importing.kind_of(item)
+        kind = item.kind
         if kind not in {ResourceType.PROCESSOR, ResourceType.MEMORY}:
             continue
         if "VirtualQuantity" not in item.said:
@@ -92,7 +92,7 @@ def amounts_add_up(package: Package, target: Target) -> Found:
     """
     seen: set[tuple[object, int]] = set()
     for item in items(package.envelope):
-        kind = importing.kind_of(item)
+        kind = item.kind
         if kind in {ResourceType.PROCESSOR, ResourceType.MEMORY}:
             key = (item.element.getparent(), kind)
             if key in seen:

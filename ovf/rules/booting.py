@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lxml import etree
-
 from ovf.judging.rule import Basis, rule
 from ovf.outline import CIM, ITEMS
 from ovf.package import Package
@@ -22,10 +20,6 @@ SOURCE = f"{{{CIM}BootSourceSetting}}CIM_BootSourceSetting"
 NEEDED = ("ElementName", "InstanceID")
 
 
-def _sections(package: Package, name: str) -> Iterator[etree._Element]:
-    yield from package.envelope.root.iter(f"{{{package.envelope.namespace}}}{name}")
-
-
 @rule("EFS-001", clause="9.11", basis=Basis.UNCONFIRMED, versions=SECOND)
 def environment_files(package: Package) -> Found:
     """A File of an EnvironmentFilesSection names a File of the References, and a path of its own.
@@ -35,7 +29,7 @@ def environment_files(package: Package) -> Found:
     Fix: correct the fileRef, or the path.
     """
     envelope = package.envelope
-    for section in _sections(package, "EnvironmentFilesSection"):
+    for section in package.envelope.every("EnvironmentFilesSection"):
         seen: set[str] = set()
         for file in envelope.children(section, "File"):
             at, reference = envelope.at(file), envelope.attribute(file, "fileRef")
@@ -60,7 +54,7 @@ def boot_settings(package: Package) -> Found:
     Fix: add what is missing.
     """
     envelope = package.envelope
-    for section in _sections(package, "BootDeviceSection"):
+    for section in package.envelope.every("BootDeviceSection"):
         settings = list(section.iterchildren(SETTING))
         if len(settings) != 1:
             count = len(settings) or "no"
@@ -92,7 +86,7 @@ def boot_sources_exist(package: Package) -> Found:
     """
     envelope = package.envelope
     known: dict[object, frozenset[str]] = {}
-    for section in _sections(package, "BootDeviceSection"):
+    for section in package.envelope.every("BootDeviceSection"):
         owner = section.getparent()
         if owner is None:
             continue

@@ -8,7 +8,7 @@ from fractions import Fraction
 from ovf import units
 from ovf.judging.effective import Effective, in_each
 from ovf.judging.rule import rule
-from ovf.outline import every_item, item_sections
+from ovf.outline import every_item, item_sections, whole
 from ovf.package import Package
 from rehost.errors import DamagedInputError
 from rehost.report import Location
@@ -121,13 +121,13 @@ def _ranges(machine: Effective) -> Found:
 
 
 def _amount(said: dict[str, str], name: str) -> Fraction | None:
-    text = said.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) < 25):
+    number = whole(said.get(name))
+    if number is None:
         return None
     if name == "Weight" or UNITS not in said:
-        return Fraction(text)
+        return Fraction(number)
     try:
-        return Fraction(text) * units.parse(said[UNITS]).multiplier
+        return number * units.parse(said[UNITS]).multiplier
     except DamagedInputError:
         return None
 

@@ -9,7 +9,7 @@ from lxml import etree
 
 from ovf.envelope import Envelope
 from ovf.judging.rule import Basis, rule
-from ovf.outline import NORMAL, item_sections
+from ovf.outline import NORMAL, item_sections, whole
 from ovf.package import Package
 from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary
@@ -28,14 +28,6 @@ AMOUNTS = ("Reservation", "Limit", "Weight")
 COUNTS = ("minimum", "default", "maximum")
 
 
-def _number(text: str | None, end: int) -> int | None:
-    """Return a whole number below ``end``; None for anything else."""
-    plain = (text or "").strip()
-    if not (plain.isascii() and plain.isdigit() and len(plain) < 20):
-        return None
-    return number if (number := int(plain)) < end else None
-
-
 def _members(envelope: Envelope, collection: etree._Element) -> dict[str, etree._Element]:
     found = envelope.children(collection, SYSTEM, COLLECTION)
     return {name: each for each in found if (name := envelope.attribute(each, "id"))}
@@ -43,7 +35,7 @@ def _members(envelope: Envelope, collection: etree._Element) -> dict[str, etree.
 
 def _startups(envelope: Envelope) -> Iterator[tuple[etree._Element, etree._Element | None, str]]:
     """Yield each Item of a StartupSection, the entity it names, and what messages call it."""
-    for collection in envelope.root.iter(f"{{{envelope.namespace}}}{COLLECTION}"):
+    for collection in envelope.every(COLLECTION):
         members = _members(envelope, collection)
         for section in envelope.children(collection, "StartupSection"):
             for item in envelope.children(section, "Item"):
@@ -80,7 +72,7 @@ def startups_have_orders(package: Package) -> Found:
         text = envelope.attribute(item, "order")
         if text is None:
             yield envelope.at(item), f"{name} has no ovf:order"
-        elif _number(text, SHORT) is None:
+        elif whole(text, below=SHORT) is None:
             yield (
                 envelope.at(item),
                 f"{name} has an ovf:order that is no number ({summary(text)!r})",
@@ -118,7 +110,7 @@ def startup_delays(package: Package) -> Found:
     for item, _, name in _startups(envelope):
         for attribute in DELAYS:
             text = envelope.attribute(item, attribute)
-            if text is not None and _number(text, SHORT) is None:
+            if text is not None and whole(text, below=SHORT) is None:
                 what = f"{name} has an ovf:{attribute} that is no number of seconds"
                 yield envelope.at(item), f"{what} ({summary(text)!r})"
 
@@ -154,7 +146,7 @@ def allocations_allocate(package: Package) -> Found:
 
 
 def _counts(envelope: Envelope) -> Iterator[tuple[etree._Element, etree._Element]]:
-    for section in envelope.root.iter(f"{{{envelope.namespace}}}ScaleOutSection"):
+    for section in envelope.every("ScaleOutSection"):
         for count in envelope.children(section, "InstanceCount"):
             yield section, count
 
@@ -170,7 +162,7 @@ def scales_are_ordered(package: Package) -> Found:
     """
     envelope = package.envelope
     members: dict[object, dict[str, etree._Element]] = {}
-    for section in envelope.root.iter(f"{{{envelope.namespace}}}ScaleOutSection"):
+    for section in envelope.every("ScaleOutSection"):
         name, parent = envelope.attribute(section, "id"), section.getparent()
         if parent is not None and parent not in members:
             members[parent] = _members(envelope, parent)
@@ -190,7 +182,7 @@ def _scale(count: etree._Element, envelope: Envelope) -> Found:
         yield envelope.at(count), "InstanceCount has no ovf:default"
     known = [("minimum", 1)] if said["minimum"] is None else []
     for name, text in said.items():
-        number = _number(text, LONG)
+        number = whole(text, below=LONG)
         if text is not None and number is None:
             shown = summary(text)
             yield (

@@ -40,7 +40,7 @@ def _referring(package: Package) -> Iterator[etree._Element]:
     envelope = package.envelope
     yield from (item.element for item in every_item(envelope))
     for name in REFERRING:
-        yield from envelope.root.iter(f"{{{envelope.namespace}}}{name}")
+        yield from envelope.every(name)
 
 
 def _names(element: etree._Element, envelope: Envelope) -> list[str]:

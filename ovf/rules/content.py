@@ -19,7 +19,7 @@ Found = Iterator[tuple[Location, str]]
 def _contents(envelope: Envelope) -> Iterator[etree._Element]:
     """Yield every virtual system and every collection."""
     for name in CONTENT:
-        yield from envelope.root.iter(f"{{{envelope.namespace}}}{name}")
+        yield from envelope.every(name)
 
 
 @rule("CNT-001", clause="7.2")
@@ -71,7 +71,7 @@ def unique_ids(package: Package) -> Found:
 
 def _siblings(envelope: Envelope) -> Iterator[list[etree._Element]]:
     """Yield the contents of every collection."""
-    for collection in envelope.root.iter(f"{{{envelope.namespace}}}VirtualSystemCollection"):
+    for collection in envelope.every("VirtualSystemCollection"):
         yield list(envelope.children(collection, *CONTENT))
 
 

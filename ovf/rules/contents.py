@@ -8,6 +8,7 @@ from ovf.contents.disks import DiskFile, contents
 from ovf.contents.format_uris import declared_format
 from ovf.contents.probe import NO_END, DiskFacts, StreamFacts
 from ovf.judging.rule import Basis, Needs, rule
+from ovf.outline import whole
 from ovf.package import Package
 from rehost.errors import (
     EnvironmentFailureError,
@@ -151,12 +152,11 @@ def populated_sizes_are_plausible(package: Package) -> Found:
     Fix: write the size of what is stored, or leave ovf:populatedSize out.
     """
     for each, facts in _known(package):
-        said = (each.disk.populated_size or "").strip()
-        held = facts.populated
-        if held is None or not (said.isascii() and said.isdigit()) or len(said) > 20:
+        said, held = whole(each.disk.populated_size), facts.populated
+        if held is None or said is None:
             continue
-        far = abs(int(said) - held) >= LEAST_DIFFERENCE
-        if far and not held <= FACTOR * int(said) <= FACTOR * FACTOR * held:
+        far = abs(said - held) >= LEAST_DIFFERENCE
+        if far and not held <= FACTOR * said <= FACTOR * FACTOR * held:
             yield each.disk.at, f"ovf:populatedSize is {said} bytes, but the file holds {held}"
 
 

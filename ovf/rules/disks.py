@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ovf import units
 from ovf.envelope import PROPERTY_MACRO
 from ovf.judging.rule import Basis, rule
+from ovf.outline import whole
 from ovf.package import Package
 from rehost.errors import DamagedInputError
 from rehost.report import Location, Severity
@@ -161,17 +162,17 @@ def populated_sizes_fit(package: Package) -> Found:
     """
     envelope = package.envelope
     for disk in envelope.disks:
-        text = (disk.populated_size or "").strip()
         if disk.populated_size is None:
             continue
-        if not (text.isascii() and text.isdigit()) or len(text) > 20:
+        text, populated = disk.populated_size.strip(), whole(disk.populated_size)
+        if populated is None:
             yield disk.at, f"ovf:populatedSize is not a whole number ({summary(text)!r})"
             continue
         try:
             capacity = envelope.capacity(disk)
         except DamagedInputError:
             continue
-        if capacity is not None and int(text) > capacity:
+        if capacity is not None and populated > capacity:
             yield disk.at, f"ovf:populatedSize is {text}, more than the capacity of {capacity}"
 
 

@@ -25,10 +25,6 @@ XENC_11 = "http://www.w3.org/2009/xmlenc11#"
 KEYS = frozenset((f"{{{XENC}}}EncryptedKey", f"{{{XENC_11}}}DerivedKey"))
 
 
-def _sections(package: Package, name: str) -> Iterator[etree._Element]:
-    yield from package.envelope.root.iter(f"{{{package.envelope.namespace}}}{name}")
-
-
 @rule("SHD-001", clause="9.13", basis=Basis.UNCONFIRMED, versions=SECOND)
 def shared_disks(package: Package) -> Found:
     """A SharedDiskSection has SharedDisks, each with a diskId of its own, a capacity and its File.
@@ -40,7 +36,7 @@ def shared_disks(package: Package) -> Found:
     """
     envelope = package.envelope
     seen = {disk.id for disk in envelope.disks}
-    for section in _sections(package, "SharedDiskSection"):
+    for section in package.envelope.every("SharedDiskSection"):
         if envelope.first(section, "SharedDisk") is None:
             yield envelope.at(section), "SharedDiskSection has no SharedDisk"
         for disk in envelope.children(section, "SharedDisk"):
@@ -73,7 +69,7 @@ def placement_groups(package: Package) -> Found:
     """
     envelope = package.envelope
     seen: set[str] = set()
-    for section in _sections(package, "PlacementGroupSection"):
+    for section in package.envelope.every("PlacementGroupSection"):
         at, name = envelope.at(section), envelope.attribute(section, "id")
         policy = envelope.attribute(section, "policy") or ""
         if not name:
@@ -94,9 +90,9 @@ def placements_have_groups(package: Package) -> Found:
     Fix: add the group, or correct the name.
     """
     envelope = package.envelope
-    groups = _sections(package, "PlacementGroupSection")
+    groups = package.envelope.every("PlacementGroupSection")
     known = {envelope.attribute(group, "id") for group in groups}
-    for section in _sections(package, "PlacementSection"):
+    for section in package.envelope.every("PlacementSection"):
         name = envelope.attribute(section, "group")
         if not name:
             yield envelope.at(section), "PlacementSection has no ovf:group"
@@ -114,7 +110,7 @@ def encryption_keys(package: Package) -> Found:
     Fix: correct the reference, or add what it names.
     """
     envelope = package.envelope
-    sections = list(_sections(package, "EncryptionSection"))
+    sections = list(package.envelope.every("EncryptionSection"))
     ids = {each.get("Id") for each in envelope.root.iter(etree.Element)} if sections else set()
     for section in sections:
         keys = [key for key in envelope.children(section) if key.tag in KEYS]

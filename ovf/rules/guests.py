@@ -13,25 +13,13 @@ from ovf import cim
 from ovf.envelope import VBOX, VMW
 from ovf.judging.rule import Basis, rule
 from ovf.machines.guests import family, is_64_bit
+from ovf.outline import whole
 from ovf.package import Package
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 
 Found = Iterator[tuple[Location, str]]
 SHORT = 1 << 16
-MOST_DIGITS = 9
-
-
-def _sections(package: Package, name: str) -> Iterator[etree._Element]:
-    yield from package.envelope.root.iter(f"{{{package.envelope.namespace}}}{name}")
-
-
-def _short(text: str | None) -> int | None:
-    """Return an xs:unsignedShort; None for anything else."""
-    plain = (text or "").strip()
-    if not (plain.isascii() and plain.isdigit() and len(plain) <= MOST_DIGITS):
-        return None
-    return number if (number := int(plain)) < SHORT else None
 
 
 @rule("ANN-001", clause="9.4", basis=Basis.SCHEMA)
@@ -55,7 +43,7 @@ def licences_say_something(package: Package) -> Found:
     """
     yield from _single(package, "EulaSection", "License")
     envelope = package.envelope
-    for section in _sections(package, "EulaSection"):
+    for section in package.envelope.every("EulaSection"):
         for text in envelope.children(section, "License"):
             referring = envelope.attribute(text, "msgid") or envelope.attribute(text, "fileRef")
             if not referring and not (text.text or "").strip():
@@ -64,7 +52,7 @@ def licences_say_something(package: Package) -> Found:
 
 def _single(package: Package, name: str, child: str) -> Found:
     envelope = package.envelope
-    for section in _sections(package, name):
+    for section in package.envelope.every(name):
         count = sum(1 for _ in envelope.children(section, child))
         if count != 1:
             yield envelope.at(section), f"{name} has {count or 'no'} {child}{'s' if count else ''}"
@@ -79,9 +67,9 @@ def systems_are_known(package: Package) -> Found:
     Fix: use the number of the guest's system, or 1, other; vendors' own words go beside it.
     """
     envelope = package.envelope
-    for section in _sections(package, "OperatingSystemSection"):
+    for section in package.envelope.every("OperatingSystemSection"):
         text = envelope.attribute(section, "id")
-        number = _short(text)
+        number = whole(text, below=SHORT)
         if text is None:
             yield envelope.at(section), "OperatingSystemSection has no ovf:id"
         elif number is None or number > max(cim.OPERATING_SYSTEMS):
@@ -97,8 +85,8 @@ def systems_agree(package: Package) -> Found:
     Fix: correct the one that is wrong.
     """
     envelope = package.envelope
-    for section in _sections(package, "OperatingSystemSection"):
-        number = _short(envelope.attribute(section, "id"))
+    for section in package.envelope.every("OperatingSystemSection"):
+        number = whole(envelope.attribute(section, "id"), below=SHORT)
         name = cim.operating_system(number) or ""
         ours = family(name)
         for attribute, word in _vendors(section) if ours else ():
@@ -125,11 +113,11 @@ def installation_delays(package: Package) -> Found:
     Fix: write ovf:initialBootStopDelay="0", or the seconds the guest may take.
     """
     envelope = package.envelope
-    for section in _sections(package, "InstallSection"):
+    for section in package.envelope.every("InstallSection"):
         text = envelope.attribute(section, "initialBootStopDelay")
         if text is None and envelope.version == "2":
             yield envelope.at(section), "InstallSection has no ovf:initialBootStopDelay"
-        elif text is not None and _short(text) is None:
+        elif text is not None and whole(text, below=SHORT) is None:
             yield (
                 envelope.at(section),
                 (f"ovf:initialBootStopDelay is no number of seconds ({summary(text)!r})"),

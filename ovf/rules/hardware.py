@@ -44,7 +44,7 @@ def hardware_of_systems_only(package: Package) -> Found:
     Fix: move it into the VirtualSystem.
     """
     envelope = package.envelope
-    for section in envelope.root.iter(f"{{{envelope.namespace}}}{HARDWARE}"):
+    for section in envelope.every(HARDWARE):
         parent = section.getparent()
         if parent is not None and local_name(str(parent.tag)) != "VirtualSystem":
             where = local_name(str(parent.tag))

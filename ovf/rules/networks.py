@@ -62,13 +62,13 @@ def port_profiles_are_of_ports(package: Package) -> Found:
     Fix: describe the port by CIM_EthernetPortAllocationSettingData, or name a profile's URI.
     """
     envelope = package.envelope
-    for profile in envelope.root.iter(f"{{{envelope.namespace}}}NetworkPortProfile"):
+    for profile in envelope.every("NetworkPortProfile"):
         for item in envelope.children(profile, "Item"):
             spaces = {etree.QName(child).namespace for child in item.iterchildren(etree.Element)}
             for other in sorted(space for space in spaces - {*PORTS} if space and "/CIM_" in space):
                 kind = summary(other.rpartition("/")[2])
                 yield envelope.at(item), f"Item of a port is described by {kind}"
-    for uri in envelope.root.iter(f"{{{envelope.namespace}}}NetworkPortProfileURI"):
+    for uri in envelope.every("NetworkPortProfileURI"):
         text = (uri.text or "").strip()
         if not text or NOT_IN_A_URI.search(text):
             yield envelope.at(uri), f"NetworkPortProfileURI is no URI ({summary(text)!r})"

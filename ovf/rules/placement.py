@@ -56,7 +56,7 @@ def _sections(package: Package) -> Iterator[tuple[etree._Element, str, str]]:
     """Yield each section where a section can stand: itself, its name and its parent's."""
     envelope = package.envelope
     for name in HOLDERS:
-        for holder in envelope.root.iter(f"{{{envelope.namespace}}}{name}"):
+        for holder in envelope.every(name):
             for section in holder.iterchildren(f"{{{envelope.namespace}}}*"):
                 yield section, local_name(str(section.tag)), name
 
@@ -103,5 +103,5 @@ def sections_by_name(package: Package) -> Found:
     """
     envelope = package.envelope
     for name in ("Section", "Content"):
-        for element in envelope.root.iter(f"{{{envelope.namespace}}}{name}"):
+        for element in envelope.every(name):
             yield envelope.at(element), f"{name} is no name for what it is"

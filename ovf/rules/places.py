@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ovf.cim import ResourceType
 from ovf.judging.effective import Device, Effective, in_each_machine
 from ovf.judging.rule import Basis, rule
+from ovf.outline import whole
 from ovf.package import Package
 from rehost.report import Location, Severity
 from rehost.tracked import summary
@@ -101,9 +102,9 @@ def _places(machine: Effective) -> Found:
 
 def _has_place(controller: Device | None, place: str) -> bool:
     """Say whether a controller has a place; of unknown controllers any number is believed."""
-    if not (place.isascii() and place.isdigit() and len(place) < 10):
+    number = whole(place)
+    if number is None:
         return False
-    number = int(place)
     words = set((controller.said.get("ResourceSubType", "") if controller else "").lower().split())
     match controller and controller.kind:
         case ResourceType.IDE:

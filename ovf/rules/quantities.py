@@ -10,7 +10,7 @@ from ovf import units
 from ovf.cim import ResourceType
 from ovf.judging.effective import Effective, in_each, in_each_machine
 from ovf.judging.rule import Basis, rule
-from ovf.outline import WrittenItem, every_item
+from ovf.outline import WrittenItem, every_item, whole
 from ovf.package import Package
 from ovf.units import Unit
 from rehost.errors import DamagedInputError
@@ -37,10 +37,6 @@ def _unit(item: WrittenItem) -> Unit | None:
         return units.parse(item.said["AllocationUnits"])
     except DamagedInputError:
         return None
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 25 else None
 
 
 @rule("ITM-011", clause="8.3")
@@ -101,7 +97,7 @@ def quantities_are_numbers(package: Package) -> Found:
     for item in every_item(package.envelope):
         for name, end in LARGEST.items():
             text = item.said.get(name, "0")
-            number = _number(text)
+            number = whole(text)
             if number is None or number >= end:
                 yield item.at, f"{item.label} has a {name} that is no number ({summary(text)!r})"
 
@@ -124,7 +120,7 @@ def _order(machine: Effective) -> Found:
             for name in ORDER
             if device.kind != ResourceType.PROCESSOR or name != "VirtualQuantity"
         ]
-        said = [(name, _number(device.said.get(name))) for name in names]
+        said = [(name, whole(device.said.get(name))) for name in names]
         given = [(name, number) for name, number in said if number]
         for (low, least), (high, most) in pairwise(given):
             if least > most:
@@ -154,5 +150,5 @@ def _needed(machine: Effective, kind: int, name: str) -> Found:
     for extra in found[1:]:
         yield extra.written.at, f"{extra.written.label} is another {name} item"
     for device in found[:1]:
-        if _number(device.said.get("VirtualQuantity", "0")) == 0:
+        if whole(device.said.get("VirtualQuantity", "0")) == 0:
             yield device.written.at, f"{device.written.label} has no VirtualQuantity"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ovf.envelope import Reference
 from ovf.judging.rule import EVERY_DIALECT, Basis, Needs, rule
+from ovf.outline import whole
 from ovf.package import Package, is_remote, name_of
 from rehost.errors import InteropError, RefusedError
 from rehost.files import GZIP_MAGIC
@@ -17,10 +18,6 @@ GZIP = 31
 """What zlib calls gzip, as a window size."""
 START = 4096
 Found = Iterator[tuple[Location, str]]
-
-
-def _whole_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 20
 
 
 @rule("REF-004", clause="7.1, 5.4", needs=Needs.FILES, versions=EVERY_DIALECT)
@@ -51,10 +48,9 @@ def sizes_agree(package: Package) -> Found:
     Fix: correct ovf:size, or fetch the file again.
     """
     for file in package.files:
-        if file.size is None or not _whole_number(file.size.strip()):
-            continue
-        stored = _stored_size(package, file)
-        if stored is not None and stored != int(file.size):
+        said = whole(file.size)
+        stored = None if said is None else _stored_size(package, file)
+        if stored is not None and stored != said:
             yield file.at, f"ovf:size is {file.size}, but the file has {stored} bytes"
 
 
@@ -77,7 +73,7 @@ def sizes_are_numbers(package: Package) -> Found:
     """
     for file in package.written.references:
         for name, text in (("ovf:size", file.size), ("ovf:chunkSize", file.chunk_size)):
-            if text is not None and not _whole_number(text.strip()):
+            if text is not None and whole(text) is None:
                 yield file.at, f"{name} is not a whole number ({summary(text)!r})"
 
 
@@ -118,11 +114,10 @@ def chunks_are_whole(package: Package) -> Found:
     Fix: fetch the chunk again, or correct ovf:chunkSize.
     """
     for file in package.files:
-        if not file.chunk_size:
+        size = whole(file.chunk_size)
+        if size is None:
             continue
-        if not _whole_number(file.chunk_size.strip()):
-            continue
-        if int(file.chunk_size) == 0:
+        if size == 0:
             yield file.at, "ovf:chunkSize is zero"
             continue
         try:
@@ -130,10 +125,10 @@ def chunks_are_whole(package: Package) -> Found:
             parts = [package.member(name) for name in names]
         except InteropError:
             continue
-        wrong = [part for part in parts[:-1] if part.size != int(file.chunk_size)]
-        wrong += [part for part in parts[-1:] if part.size > int(file.chunk_size)]
+        wrong = [part for part in parts[:-1] if part.size != size]
+        wrong += [part for part in parts[-1:] if part.size > size]
         for part in wrong:
-            yield Location(part.name), f"chunk has {part.size} bytes, not {file.chunk_size}"
+            yield Location(part.name), f"chunk has {part.size} bytes, not {size}"
 
 
 @rule(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-from ovf.cim import ResourceType, resource_name
+from ovf.cim import ResourceType, device_name
 from ovf.edit.items import RASD, SETTINGS, TAGS
 from ovf.outline import WrittenItem, item_sections
 from ovf.schema.vocabulary import vocabulary
@@ -96,7 +96,7 @@ def _named(
     """Name an item of no name, as VirtualBox writes them in OVF 2.x."""
     if NAME in known or not known:
         return []
-    name = item.said.get("Caption") or resource_name(item.kind).rpartition(", ")[2]
+    name = item.said.get("Caption") or device_name(item.kind)
     made = etree.Element(f"{{{space}}}{NAME}")
     made.text = name
     restating.draft.text.prepend(item.element, made)

@@ -284,7 +284,7 @@ def unknown_controller(package: Package, target: Target) -> Iterator[Hit]:
     """
     envelope = package.envelope
     for item in importing.devices(envelope):
-        known = SUBTYPES.get(importing.kind_of(item) or 0)
+        known = SUBTYPES.get(item.kind or 0)
         words = importing.subtypes(item)
         if known is not None and words and not known.intersection(words):
             value = summary(item.said["ResourceSubType"])
@@ -310,7 +310,7 @@ def parent_is_no_controller(package: Package, target: Target) -> Iterator[Hit]:
     controllers = {
         (item.element.getparent(), item.instance)
         for item in importing.devices(envelope)
-        if importing.kind_of(item) in importing.CONTROLLERS
+        if item.kind in importing.CONTROLLERS
     }
     for item in importing.devices(envelope, ResourceType.DISK):
         parent = item.said.get("Parent")
@@ -342,7 +342,7 @@ def quantity_is_missing(package: Package, target: Target) -> Iterator[Hit]:
     }
     for item in items(envelope):
         key = (item.element.getparent(), item.instance)
-        if importing.kind_of(item) in ONCE and item.instance and key not in said:
+        if item.kind in ONCE and item.instance and key not in said:
             said.add(key)
             yield Hit(item.at, f"{item.label} has no VirtualQuantity")
 
@@ -363,7 +363,7 @@ def several_memories(package: Package, target: Target) -> Iterator[Hit]:
     """
     before: dict[tuple[object, int | None], list[WrittenItem]] = {}
     for item in importing.devices(package.envelope, *ONCE):
-        kind = importing.kind_of(item)
+        kind = item.kind
         others = before.setdefault((item.element.getparent(), kind), [])
         if any(other.instance != item.instance and _together(other, item) for other in others):
             name = "memory" if kind == ResourceType.MEMORY else "cpu"

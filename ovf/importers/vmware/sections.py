@@ -34,7 +34,7 @@ def populated_beyond_capacity(package: Package, target: Target) -> Iterator[Hit]
     Fix: correct ovf:populatedSize, which is in bytes, or leave it out.
     """
     envelope = package.envelope
-    for element in envelope.root.iter(f"{{{envelope.namespace}}}Disk"):
+    for element in envelope.every("Disk"):
         text = envelope.attribute(element, "populatedSize")
         identifier = envelope.attribute(element, "diskId") or ""
         disk = envelope.disk(identifier)
@@ -51,7 +51,7 @@ def populated_beyond_capacity(package: Package, target: Target) -> Iterator[Hit]
 
 
 def _products(envelope: Envelope) -> Iterator[etree._Element]:
-    yield from envelope.root.iter(f"{{{envelope.namespace}}}ProductSection")
+    yield from envelope.every("ProductSection")
 
 
 @check(
@@ -110,7 +110,7 @@ def startup_names(package: Package, target: Target) -> Iterator[Hit]:
     Fix: correct ovf:id, or remove the Item.
     """
     envelope = package.envelope
-    for section in envelope.root.iter(f"{{{envelope.namespace}}}StartupSection"):
+    for section in envelope.every("StartupSection"):
         holder = section.getparent()
         if holder is None:
             continue
