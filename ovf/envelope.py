@@ -258,13 +258,19 @@ class Envelope(Views):
 
     def capacity(self, disk: VirtualDisk) -> int | None:
         """Return a disk's size in bytes, its property resolved; None where none is stated."""
-        if not disk.capacity or not disk.capacity.strip():
+        quantity = self.quantity(disk)
+        if quantity is None or not disk.units:
+            return quantity
+        return quantity * units.multiplier(disk.units, where=str(disk.at))
+
+    def quantity(self, disk: VirtualDisk) -> int | None:
+        """Return how many of its units a disk is large, its property resolved."""
+        said = (disk.capacity or "").strip()
+        if not said:
             return None
-        quantity = disk.capacity.strip()
-        if found := PROPERTY_MACRO.fullmatch(quantity):
-            quantity = self._property(found[1], disk.at)
-        unit = units.multiplier(disk.units, where=str(disk.at)) if disk.units else 1
-        return number(quantity, "ovf:capacity", disk.at) * unit
+        if found := PROPERTY_MACRO.fullmatch(said):
+            said = self._property(found[1], disk.at)
+        return number(said, "ovf:capacity", disk.at)
 
     def properties(self) -> Iterator[tuple[str, etree._Element]]:
         """Yield every property of the package with its key as the environment spells it."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeVar
+
+Kind = TypeVar("Kind")
 
 
 @cache
@@ -22,6 +24,13 @@ def names(package: str) -> tuple[str, ...]:
 def declared_by(package: str, name: str, constant: str) -> Any:
     """Return the ``constant`` of one module in ``package``."""
     return getattr(importlib.import_module(f"{package}.{name}"), constant)
+
+
+def instances(package: str, kind: type[Kind]) -> tuple[Kind, ...]:
+    """Return what the modules in ``package`` hold of a class, by modules and in their order."""
+    modules = (importlib.import_module(f"{package}.{name}") for name in names(package))
+    values = (value for module in modules for value in vars(module).values())
+    return tuple(dict.fromkeys(value for value in values if isinstance(value, kind)))
 
 
 def later(module: str, name: str) -> partial[Any]:

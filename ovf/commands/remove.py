@@ -2,104 +2,82 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ovf.edit.result import edit, source_argument, system_option, with_output
+from rehost.discovery import later
 
 
-@click.group()
-def remove() -> None:
-    """Remove something from a package."""
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What can be removed, and what removes it: a function of a draft and a name.
+
+    ``short`` stands for the help in lists; ``of_system`` says that the function is told the
+    virtual system first.
+    """
+
+    name: str
+    metavar: str
+    help: str
+    module: str
+    function: str
+    short: str | None = None
+    of_system: bool = False
 
 
-@remove.command("disk", short_help="Remove a disk, and its file.")
-@source_argument
-@click.argument("identifier", metavar="ID")
-@with_output
-@click.pass_context
-def disk(ctx: click.Context, /, source: Path, identifier: str, **asked: Any) -> None:
-    """Remove the disk ID, the drives it is in, and its file."""
-    from ovf.edit.disks import remove_disk
-
-    edit(ctx, source, asked, lambda draft: remove_disk(draft, identifier))
-
-
-@remove.command("file", short_help="Remove a file that nothing refers to.")
-@source_argument
-@click.argument("name")
-@with_output
-@click.pass_context
-def file(ctx: click.Context, /, source: Path, name: str, **asked: Any) -> None:
-    """Remove a file that nothing refers to, by its id or its NAME."""
-    from ovf.edit.files import remove_file
-
-    edit(ctx, source, asked, lambda draft: remove_file(draft, name))
-
-
-@remove.command("item", short_help="Remove a device.")
-@source_argument
-@click.argument("name")
-@with_output
-@system_option
-@click.pass_context
-def item(ctx: click.Context, /, source: Path, name: str, **asked: Any) -> None:
-    """Remove a device, by its InstanceID or its NAME."""
-    from ovf.edit.disks import remove_item
-
-    edit(ctx, source, asked, lambda draft: remove_item(draft, asked["system"], name))
+KINDS = (
+    _Kind(
+        *("disk", "ID", "Remove the disk ID, the drives it is in, and its file."),
+        *("ovf.edit.disks", "remove_disk", "Remove a disk, and its file."),
+    ),
+    _Kind(
+        *("file", "NAME", "Remove a file that nothing refers to, by its id or its NAME."),
+        *("ovf.edit.files", "remove_file", "Remove a file that nothing refers to."),
+    ),
+    _Kind(
+        *("item", "NAME", "Remove a device, by its InstanceID or its NAME."),
+        *("ovf.edit.disks", "remove_item", "Remove a device."),
+        of_system=True,
+    ),
+    _Kind(
+        *("nic", "NAME", "Remove a network adapter, by its InstanceID or its NAME."),
+        *("ovf.edit.networks", "remove_nic", "Remove a network adapter."),
+        of_system=True,
+    ),
+    _Kind(
+        *("network", "NAME", "Remove the network NAME, to which nothing may be connected."),
+        *("ovf.edit.networks", "remove_network", "Remove a network nothing connects to."),
+    ),
+    _Kind(
+        *("property", "KEY", "Remove the property KEY."),
+        *("ovf.edit.products", "remove_property"),
+        of_system=True,
+    ),
+    _Kind(
+        *("configuration", "ID", "Remove the configuration ID, and what holds in no other."),
+        *("ovf.edit.options", "remove_configuration", "Remove a configuration."),
+    ),
+)
 
 
-@remove.command("nic", short_help="Remove a network adapter.")
-@source_argument
-@click.argument("name")
-@with_output
-@system_option
-@click.pass_context
-def nic(ctx: click.Context, /, source: Path, name: str, **asked: Any) -> None:
-    """Remove a network adapter, by its InstanceID or its NAME."""
-    from ovf.edit.networks import remove_nic
+def _command(kind: _Kind) -> click.Command:
+    change = later(kind.module, kind.function)
 
-    edit(ctx, source, asked, lambda draft: remove_nic(draft, asked["system"], name))
+    def removed(ctx: click.Context, /, source: Path, name: str, **asked: Any) -> None:
+        system = (asked["system"],) if kind.of_system else ()
+        edit(ctx, source, asked, lambda draft: change(draft, *system, name))
 
-
-@remove.command("network", short_help="Remove a network nothing connects to.")
-@source_argument
-@click.argument("name")
-@with_output
-@click.pass_context
-def network(ctx: click.Context, /, source: Path, name: str, **asked: Any) -> None:
-    """Remove the network NAME, to which nothing may be connected."""
-    from ovf.edit.networks import remove_network
-
-    edit(ctx, source, asked, lambda draft: remove_network(draft, name))
+    options = click.pass_context(removed)
+    if kind.of_system:
+        options = system_option(options)
+    options = click.argument("name", metavar=kind.metavar)(with_output(options))
+    return click.command(kind.name, help=kind.help, short_help=kind.short)(source_argument(options))
 
 
-@remove.command("property")
-@source_argument
-@click.argument("key")
-@with_output
-@system_option
-@click.pass_context
-def property_(ctx: click.Context, /, source: Path, key: str, **asked: Any) -> None:
-    """Remove the property KEY."""
-    from ovf.edit.products import remove_property
-
-    edit(ctx, source, asked, lambda draft: remove_property(draft, asked["system"], key))
-
-
-@remove.command("configuration", short_help="Remove a configuration.")
-@source_argument
-@click.argument("identifier", metavar="ID")
-@with_output
-@click.pass_context
-def configuration(ctx: click.Context, /, source: Path, identifier: str, **asked: Any) -> None:
-    """Remove the configuration ID, and what holds in no other."""
-    from ovf.edit.options import remove_configuration
-
-    edit(ctx, source, asked, lambda draft: remove_configuration(draft, identifier))
-
-
-COMMAND = remove
+COMMAND = click.Group(
+    "remove", [_command(kind) for kind in KINDS], help="Remove something from a package."
+)

@@ -69,8 +69,9 @@ def restate(ctx: click.Context, /, source: Path, **asked: Any) -> None:
 
     package = Package.open(source)
     dest, force = (source, False) if asked["dry_run"] else destination(package, asked)
-    read_as = package.envelope.dialect or package.envelope.version
-    draft, losses = restated_dialect(package) if len(read_as) > 1 else (Draft.of(package), [])
+    dialect = package.envelope.dialect
+    read_as = dialect or package.envelope.version
+    draft, losses = restated_dialect(package) if dialect else (Draft.of(package), [])
     losses += restated(draft, asked["version"])
     written = []
     if not asked["dry_run"]:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lxml import etree
-
 from ovf.cim import ResourceType
 from ovf.contents.probe import NO_END, DiskFacts, installed
 from ovf.edit.controllers import bus_of_first, free_place
@@ -42,6 +40,7 @@ URIS = {
     "iso": "http://www.ecma-international.org/publications/standards/Ecma-119.htm",
 }
 INFO = "The virtual disks"
+DISKS = ("DiskSection", "Disk", "diskId")
 MENDED = "`rehost validate PACKAGE --fix DEST` mends that"
 
 
@@ -121,7 +120,7 @@ def add_medium(
 
 def remove_disk(draft: Draft, identifier: str) -> None:
     """Remove a disk, the drives it is in, and its file if nothing else refers to that."""
-    element = _disk(draft, identifier)
+    element = draft.entry(*DISKS, identifier)
     disk = draft.envelope.disk(identifier)
     children = [each.id for each in draft.envelope.disks if each.parent_ref == identifier]
     if children:
@@ -133,9 +132,7 @@ def remove_disk(draft: Draft, identifier: str) -> None:
     for item in _drives(draft, identifier):
         draft.text.remove(item.element)
     file = disk.file_ref if disk else None
-    section = element.getparent()
-    alone = section is not None and len(list(draft.envelope.children(section, "Disk"))) == 1
-    draft.text.remove(section if alone and section is not None else element)
+    draft.remove_entry(element)
     draft.settle()
     if file is not None and next(users_of(draft, file), None) is None:
         take_out(draft, *file_of(draft, file))
@@ -173,7 +170,7 @@ def replace_image(draft: Draft, name: str, path: Path) -> None:
             draft.notes += _doubts(found, image)
     replace_file(draft, name, path)
     for identifier, found in facts.items():
-        element = _disk(draft, identifier)
+        element = draft.entry(*DISKS, identifier)
         draft.set(element, "format", _uri(found, local(path).open()))
         if found.virtual_size:
             draft.set(element, "capacity", str(found.virtual_size))
@@ -185,7 +182,7 @@ def replace_image(draft: Draft, name: str, path: Path) -> None:
 
 def set_capacity(draft: Draft, identifier: str, capacity: int) -> None:
     """Say how large an empty disk is, in bytes; one with a file has the size it has."""
-    element = _disk(draft, identifier)
+    element = draft.entry(*DISKS, identifier)
     disk = draft.envelope.disk(identifier)
     if disk is not None and disk.file_ref:
         raise UsageError(
@@ -214,19 +211,6 @@ def _add_drive(draft: Draft, system: str | None, drive: _Drive) -> str:
             "HostResource": backing,
             "Parent": parent,
         },
-    )
-
-
-def _disk(draft: Draft, identifier: str) -> etree._Element:
-    for section in draft.envelope.sections("DiskSection"):
-        for disk in draft.envelope.children(section, "Disk"):
-            if draft.envelope.attribute(disk, "diskId") == identifier:
-                return disk
-    known = ", ".join(repr(each.id) for each in draft.envelope.disks)
-    raise UsageError(
-        f"has no disk {identifier!r}",
-        where=draft.envelope.label,
-        hint=f"There are {known}." if known else "",
     )
 
 

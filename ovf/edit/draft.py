@@ -159,6 +159,37 @@ class Draft:
             self.put(found, new, ("Info", local_name(str(new.tag))))
         self.settle()
 
+    def listed(self, section: str, local: str, attribute: str) -> dict[str, etree._Element]:
+        """Return the entries of sections of the envelope by what names them, of several the first.
+
+        One without a name is not among them.
+        """
+        found: dict[str, etree._Element] = {}
+        for each in self.envelope.sections(section):
+            for entry in self.envelope.children(each, local):
+                if (name := self.envelope.attribute(entry, attribute)) is not None:
+                    found.setdefault(name, entry)
+        return found
+
+    def entry(self, section: str, local: str, attribute: str, name: str) -> etree._Element:
+        """Return the entry of that name, refusing one that is not there."""
+        known = self.listed(section, local, attribute)
+        if name not in known:
+            listed = f"There are {', '.join(map(repr, known))}."
+            raise UsageError(
+                f"has no {local.lower()} {name!r}",
+                where=self.envelope.label,
+                hint=listed if known else f"Make it with `rehost ovf add {local.lower()}`.",
+            )
+        return known[name]
+
+    def remove_entry(self, entry: etree._Element) -> None:
+        """Remove an entry of a section, and the section where it holds no other like it."""
+        section = entry.getparent()
+        alike = () if section is None else section.iterchildren(str(entry.tag))
+        alone = all(each is entry for each in alike)
+        self.text.remove(section if alone and section is not None else entry)
+
     def contents(self) -> list[etree._Element]:
         """Return the virtual systems and the collections they are in, in document order."""
         names = (self.name("VirtualSystem"), self.name("VirtualSystemCollection"))

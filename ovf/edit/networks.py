@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lxml import etree
-
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
@@ -18,6 +16,7 @@ from rehost.errors import UsageError
 
 MAC = re.compile(r"([0-9a-f]{2}[:-]?){5}[0-9a-f]{2}", re.IGNORECASE)
 MOST_NICS = 64
+NETWORKS = ("NetworkSection", "Network", "name")
 
 
 def add_network(draft: Draft, name: str, description: str | None = None) -> None:
@@ -32,7 +31,7 @@ def add_network(draft: Draft, name: str, description: str | None = None) -> None
 
 def rename_network(draft: Draft, old: str, new: str) -> None:
     """Rename a network, and whatever connects to it."""
-    element = _network(draft, old)
+    element = draft.entry(*NETWORKS, old)
     _refuse_blank(new)
     if any(network.name == new for network in draft.envelope.networks):
         raise UsageError(f"there is a network {new!r} already", where=draft.envelope.label)
@@ -46,13 +45,13 @@ def rename_network(draft: Draft, old: str, new: str) -> None:
 
 def describe_network(draft: Draft, name: str, text: str) -> None:
     """Say what a network is for."""
-    draft.child(_network(draft, name), "Description", text, ("Description",))
+    draft.child(draft.entry(*NETWORKS, name), "Description", text, ("Description",))
     draft.settle()
 
 
 def remove_network(draft: Draft, name: str) -> None:
     """Remove a network that nothing connects to."""
-    element = _network(draft, name)
+    element = draft.entry(*NETWORKS, name)
     users = [item for item in items(draft.envelope) if item.said.get("Connection") == name]
     if users:
         raise UsageError(
@@ -168,19 +167,6 @@ def remove_nic(draft: Draft, system: str | None, name: str) -> None:
 def _is_nic(item: WrittenItem, instances: set[str | None]) -> bool:
     kind = str(int(ResourceType.ETHERNET))
     return item.instance in instances and item.said.get("ResourceType", kind) == kind
-
-
-def _network(draft: Draft, name: str) -> etree._Element:
-    for section in draft.envelope.sections("NetworkSection"):
-        for network in draft.envelope.children(section, "Network"):
-            if draft.envelope.attribute(network, "name") == name:
-                return network
-    known = ", ".join(repr(network.name) for network in draft.envelope.networks)
-    raise UsageError(
-        f"has no network {name!r}",
-        where=draft.envelope.label,
-        hint=f"There are {known}." if known else "",
-    )
 
 
 def _mend_description(draft: Draft, item: WrittenItem, network: str) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from lxml import etree
 
 from ovf.edit.draft import Draft
+from ovf.judging.effective import configurations
 from ovf.outline import items
 from rehost.errors import UsageError
 
 INFO = "The configurations to choose between"
-MAKE = "Make it with `rehost ovf add configuration`."
+CONFIGURATIONS = ("DeploymentOptionSection", "Configuration", "id")
 
 
 def add_configuration(
@@ -20,7 +21,7 @@ def add_configuration(
 ) -> None:
     """Add a configuration behind the others."""
     refuse_several(draft, identifier)
-    if identifier in _known(draft):
+    if identifier in draft.listed(*CONFIGURATIONS):
         raise UsageError(
             f"there is a configuration {identifier!r} already", where=draft.envelope.label
         )
@@ -33,21 +34,15 @@ def add_configuration(
 
 def set_default_configuration(draft: Draft, identifier: str) -> None:
     """Mark a configuration as the one that is taken unless another is chosen."""
-    known = _known(draft)
-    refuse_unknown(draft, identifier)
-    for name, element in known.items():
-        draft.set(element, "default", "true" if name == identifier else None)
+    chosen = draft.entry(*CONFIGURATIONS, identifier)
+    for element, _ in configurations(draft.envelope):
+        draft.set(element, "default", "true" if element is chosen else None)
     draft.settle()
 
 
 def remove_configuration(draft: Draft, identifier: str) -> None:
     """Remove a configuration, and the items and values that hold in no other."""
-    refuse_unknown(draft, identifier)
-    known = _known(draft)
-    element = known[identifier]
-    section = element.getparent()
-    last = len(known) == 1 and section is not None
-    draft.text.remove(section if last and section is not None else element)
+    draft.remove_entry(draft.entry(*CONFIGURATIONS, identifier))
     for item in items(draft.envelope):
         if identifier in item.configurations:
             rest = [each for each in _listed(draft, item.element) if each != identifier]
@@ -59,14 +54,6 @@ def remove_configuration(draft: Draft, identifier: str) -> None:
         if draft.envelope.attribute(value, "configuration") == identifier:
             draft.text.remove(value)
     draft.settle()
-
-
-def _known(draft: Draft) -> dict[str, etree._Element]:
-    return {
-        draft.envelope.attribute(each, "id") or "": each
-        for section in draft.envelope.sections("DeploymentOptionSection")
-        for each in draft.envelope.children(section, "Configuration")
-    }
 
 
 def refuse_several(draft: Draft, identifier: str) -> None:
@@ -81,13 +68,7 @@ def refuse_several(draft: Draft, identifier: str) -> None:
 
 def refuse_unknown(draft: Draft, identifier: str) -> None:
     """Refuse a configuration that the package does not have."""
-    known = _known(draft)
-    if identifier not in known:
-        raise UsageError(
-            f"has no configuration {identifier!r}",
-            where=draft.envelope.label,
-            hint=f"There are {', '.join(map(repr, known))}." if known else MAKE,
-        )
+    draft.entry(*CONFIGURATIONS, identifier)
 
 
 def _listed(draft: Draft, element: etree._Element) -> list[str]:

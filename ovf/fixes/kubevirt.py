@@ -31,8 +31,7 @@ missing_unit = fix_for("FKL-005")(restating.memory_in_mebibytes)
 @fix_for("V2V-008")
 def firmware_in_lower_case(draft: Draft, _: Target, places: Places) -> Done:
     """Write efi and bios in lower case."""
-    for entry in draft.envelope.root.iter(f"{{{VMW}}}Config"):
-        value = str(entry.get(f"{{{VMW}}}value"))
+    for entry, value in importing.firmware(draft.envelope):
         if draft.envelope.at(entry) in places and value.lower() in {"efi", "bios"}:
             draft.text.set(entry, f"{{{VMW}}}value", value.lower())
             yield entry, f"firmware: {summary(value)} -> {value.lower()}"

@@ -13,7 +13,7 @@ from lxml import etree
 
 from ovf import units
 from ovf.cim import ResourceType
-from ovf.envelope import Envelope
+from ovf.envelope import VMW, Envelope
 from ovf.outline import NORMAL, WrittenItem, items
 from rehost.errors import DamagedInputError
 from rehost.report import Location
@@ -94,3 +94,10 @@ def disk_of(item: WrittenItem, prefixes: tuple[str, ...]) -> str | None:
     resource = item.said.get("HostResource", "")
     found = next((prefix for prefix in prefixes if resource.startswith(prefix)), None)
     return None if found is None else resource[len(found) :]
+
+
+def firmware(envelope: Envelope) -> Iterator[tuple[etree._Element, str]]:
+    """Yield VMware's settings of the firmware, each with its value: "efi", "bios" or a mistake."""
+    for entry in envelope.root.iter(f"{{{VMW}}}Config"):
+        if entry.get(f"{{{VMW}}}key") == "firmware":
+            yield entry, str(entry.get(f"{{{VMW}}}value"))

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 
 from ovf.cim import ResourceType
-from ovf.envelope import VMW
 from ovf.importers import hits
 from ovf.importers import reading as importing
 from ovf.judging.profile import Hit, Sure, Target, check
@@ -154,9 +153,8 @@ def firmware(package: Package, target: Target) -> Found:
     Fix: write efi or bios.
     """
     envelope = package.envelope
-    for entry in envelope.root.iter(f"{{{VMW}}}Config"):
-        value = str(entry.get(f"{{{VMW}}}value"))
-        if entry.get(f"{{{VMW}}}key") == "firmware" and value not in {"efi", "bios"}:
+    for entry, value in importing.firmware(envelope):
+        if value not in {"efi", "bios"}:
             said = {"value": summary(value)}
             yield Hit(envelope.at(entry), f"firmware is unknown ({summary(value)!r})", said)
 

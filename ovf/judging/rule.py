@@ -7,9 +7,7 @@ module of ``ovf.rules`` holds nothing but rules, and none of them imports anothe
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +15,7 @@ from functools import cache
 
 from ovf.foreign import ENVIRONMENT, FOREIGN
 from ovf.package import Package
+from rehost.discovery import instances
 from rehost.report import Finding, Location, Severity
 
 Check = Callable[[Package], Iterator[tuple[Location, str]]]
@@ -117,14 +116,4 @@ def rule(
 @cache
 def all_rules() -> tuple[Rule, ...]:
     """Return the rules of every module in ``ovf.rules``, by their ids."""
-    package = importlib.import_module("ovf.rules")
-    modules = (
-        importlib.import_module(f"ovf.rules.{found.name}")
-        for found in pkgutil.iter_modules(package.__path__)
-    )
-    found = {value for module in modules for value in vars(module).values() if _is_rule(value)}
-    return tuple(sorted(found, key=lambda rule: rule.id))
-
-
-def _is_rule(value: object) -> bool:
-    return isinstance(value, Rule)
+    return tuple(sorted(instances("ovf.rules", Rule), key=lambda rule: rule.id))

@@ -19,7 +19,6 @@ FAMILIES = (
         ),
     ),
 )
-WIDE = re.compile(r"64")
 
 
 def family(word: str) -> str:
@@ -30,4 +29,4 @@ def family(word: str) -> str:
 
 def is_64_bit(word: str) -> bool:
     """Say whether a word names a width of 64 bits; all three vocabularies write the number."""
-    return WIDE.search(word) is not None
+    return "64" in word

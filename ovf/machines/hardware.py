@@ -1,6 +1,6 @@
 """From a package to neutral machines: one for every VirtualSystem in it.
 
-Spec: DSP0243 clauses 7.2 (content), 8 (virtual hardware), 9.4 to 9.6 and 9.12 (annotation, product,
+Spec: DSP0243 clauses 7.2 (content), 8 (virtual hardware), 9.4 to 9.6 and 9.9 (annotation, product,
 licence, operating system). What a machine cannot express is reported with file and line: whole
 sections, single properties, single items, never nothing.
 """

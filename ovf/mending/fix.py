@@ -7,7 +7,6 @@ do not find, so that a second time it has nothing to do.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from lxml import etree
 
 from ovf.edit.draft import Draft
 from ovf.judging.profile import Target
-from rehost.discovery import names
+from rehost.discovery import instances
 from rehost.judgement import Repair
 from rehost.report import Location
 
@@ -100,7 +99,4 @@ def mended_by(identifier: str) -> tuple[Fix, ...]:
 @cache
 def all_fixes() -> tuple[Fix, ...]:
     """Return the fixes of every module in ``ovf.fixes``, in the order they are declared in."""
-    modules = (importlib.import_module(f"{FIXES}.{name}") for name in names(FIXES))
-    return tuple(
-        value for module in modules for value in vars(module).values() if isinstance(value, Fix)
-    )
+    return instances(FIXES, Fix)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 
 from ovf.cim import ResourceType
-from ovf.envelope import VMW
 from ovf.importers import hits
 from ovf.importers import reading as importing
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
@@ -61,10 +60,7 @@ def no_such_device(package: Package, target: Target) -> Found:
     Fix: put the disks on SCSI and leave the floppy drive out.
     """
     envelope = package.envelope
-    uefi = any(
-        entry.get(f"{{{VMW}}}key") == "firmware" and entry.get(f"{{{VMW}}}value") == "efi"
-        for entry in envelope.root.iter(f"{{{VMW}}}Config")
-    )
+    uefi = any(value == "efi" for _, value in importing.firmware(envelope))
     for item in importing.devices(envelope, ResourceType.FLOPPY, ResourceType.IDE):
         if uefi:
             yield Hit(item.at, f"{item.label} is left out, for the machine starts by UEFI")

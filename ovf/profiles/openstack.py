@@ -88,8 +88,8 @@ def machine_is_left_behind(package: Package, target: Target) -> Found:
 
     Fix: choose a flavour of that size and set the image's properties.
     """
-    for sections in package.envelope.systems:
-        yield Hit(package.envelope.at(sections), "machine is left behind, only its disk is taken")
+    for system in package.envelope.systems:
+        yield Hit(package.envelope.at(system), "machine is left behind, only its disk is taken")
 
 
 PROFILE = Profile(

@@ -13,7 +13,6 @@ from itertools import combinations, islice
 from types import MappingProxyType
 
 from ovf.cim import ResourceType
-from ovf.envelope import VMW
 from ovf.importers import hits
 from ovf.importers import reading as importing
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
@@ -272,8 +271,8 @@ def firmware(package: Package, target: Target) -> Found:
     Fix: set the firmware after the import: `xe vm-param-set HVM-boot-params:firmware=uefi`.
     """
     envelope = package.envelope
-    for entry in envelope.root.iter(f"{{{VMW}}}Config"):
-        if entry.get(f"{{{VMW}}}key") == "firmware" and entry.get(f"{{{VMW}}}value") == "efi":
+    for entry, value in importing.firmware(envelope):
+        if value == "efi":
             yield Hit(envelope.at(entry), "machine starts by BIOS, though it needs UEFI")
 
 

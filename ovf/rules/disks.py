@@ -64,10 +64,9 @@ def capacity_properties(package: Package) -> Found:
     for disk in envelope.disks:
         if PROPERTY_MACRO.fullmatch((disk.capacity or "").strip()):
             try:
-                envelope.capacity(disk)
+                envelope.quantity(disk)
             except DamagedInputError as error:
-                if not error.what.startswith("is no"):
-                    yield disk.at, error.what
+                yield disk.at, error.what
 
 
 @rule("DSK-004", clause="9.1")
