@@ -109,12 +109,14 @@ class Package(Views):
 
     @classmethod
     def _from_archive(cls, path: Path, file: File, *, tolerant: bool) -> Package:
-        storage = InArchive(read_archive(file, tolerant=tolerant))
+        archive = read_archive(file, tolerant=tolerant)
+        storage = InArchive(archive)
         descriptors = [name for name in storage.names() if name.lower().endswith(".ovf")]
         shallow = min((name.count("/") for name in descriptors), default=0)
         descriptors = [name for name in descriptors if name.count("/") == shallow]
         if not descriptors:
-            raise DamagedInputError("holds no OVF descriptor", where=file.name)
+            missing = DamagedInputError("holds no OVF descriptor", where=file.name)
+            raise next(iter(archive.unsafe), missing)
         if len(descriptors) > 1 and not tolerant:
             listed = ", ".join(descriptors[:5])
             raise DamagedInputError(

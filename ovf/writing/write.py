@@ -199,12 +199,13 @@ class _Digests:
                 for member in self._contents.members
             )
             return "".join(lines).encode()
-        for name, digest in found.items():
-            if seal.digests.get(name, digest) != digest:
+        for member in self._contents.members:
+            digest = found[member.name]
+            if (due := seal.digests.get(member.name, digest)) != digest:
                 raise TransferError(
                     f"{seal.algorithm} digest differs from the manifest"
-                    f" (is {digest}, should be {seal.digests[name]})",
-                    where=name,
+                    f" (is {digest}, should be {due})",
+                    where=member.open().name,
                     hint="It was changed or damaged; fetch it again, or make the manifest anew.",
                 )
         return seal.manifest

@@ -258,6 +258,26 @@ def test_what_is_no_package_is_told_so(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("../web.ovf", "holds a member that leads outside it ('../web.ovf')"),
+        ("/web.ovf", "holds a member with an absolute name ('/web.ovf')"),
+    ],
+)
+def test_who_only_judges_is_told_why_a_descriptor_is_left_out(
+    tmp_path: Path, name: str, what: str
+) -> None:
+    path = pack(tmp_path / "web.ova", {name: b""})
+    with pytest.raises(RefusedError) as caught:
+        Package.open(path, tolerant=True)
+    assert said(caught.value, tmp_path) == (
+        f"web.ova at 0: {what}",
+        "Do not unpack this archive anywhere; ask its maker for another.",
+        6,
+    )
+
+
 def test_a_folder_must_hold_one_descriptor(tmp_path: Path) -> None:
     folder = tmp_path / "vm"
     folder.mkdir()

@@ -191,7 +191,7 @@ def test_files_beside_a_descriptor_are_copied_while_their_digests_are_checked(
     assert_true(place if place.is_file() else place / "web.ovf", BY_ROOT)
     (source / "disk.vmdk").write_bytes(b"else")
     told, _, code = refused(tmp_path, source, tmp_path / f"2{dest}", *key)
-    assert told.startswith("disk.vmdk: SHA256 digest differs from the manifest (is ")
+    assert told.startswith("source/disk.vmdk: SHA256 digest differs from the manifest (is ")
     assert (code, (tmp_path / f"2{dest}").exists()) == (7, False)
 
 

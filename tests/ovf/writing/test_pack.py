@@ -69,7 +69,8 @@ def test_a_manifest_that_is_not_true_is_told_and_made_anew_when_asked(tmp_path: 
     assert seen(done, tmp_path) == (
         7,
         "",
-        f"error: disk.vmdk: SHA256 digest differs from the manifest (is {is_}, should be {was})\n"
+        "error: in/disk.vmdk: SHA256 digest differs from the manifest"
+        f" (is {is_}, should be {was})\n"
         "hint: It was changed or damaged; fetch it again, or make the manifest anew.\n",
     )
     done = rehost("ovf", "pack", source, tmp_path / "x.ova", "--digest", "sha512")

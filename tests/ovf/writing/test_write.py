@@ -111,7 +111,8 @@ def test_a_signature_over_other_bytes_is_not_kept_up(tmp_path: Path) -> None:
         write_archive(parcel(Package.open(source)).contents, tmp_path / "x.ova")
     found, listed = hashlib.sha256(DISK[::-1]).hexdigest(), hashlib.sha256(DISK).hexdigest()
     assert said(caught.value, tmp_path) == (
-        f"disk.vmdk: SHA256 digest differs from the manifest (is {found}, should be {listed})",
+        f"web.ova!disk.vmdk: SHA256 digest differs from the manifest"
+        f" (is {found}, should be {listed})",
         "It was changed or damaged; fetch it again, or make the manifest anew.",
         7,
     )
