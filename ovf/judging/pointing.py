@@ -31,6 +31,7 @@ LONGEST_CONTENT = 20_000
 QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\")""")
 WORD = re.compile(r"(?<![\w'\"./-])(?:[A-Za-z]\w*:)?([A-Za-z]\w{2,})")
 TAG_NAME = re.compile(rb"<(?:[^\s:/>]+:)?([^\s:/>]+)")
+LEADING = re.compile(r"(?:[A-Za-z]\w*:)?([A-Za-z]\w+)(?![\w:])")
 NAMED = re.compile(r"\w+ ['\"]")
 CUT = "…"
 NEAR = 50
@@ -160,6 +161,31 @@ def _in_elements(text: bytes, elements: list[Span], message: str) -> Stretch | N
     """Return what a message speaks of in elements whose start tags end on the same line."""
     if not elements or len(elements) > MOST_ON_A_LINE:
         return None
+    meant = _meant(text, elements, message)
+    return (
+        _said_in(text, meant, message)
+        or (_name(text, meant, "") if any(span.children for span in meant) else None)
+        or _said_in(text, elements, message)
+        or _name(text, elements, QUOTED.sub("", message))
+    )
+
+
+def _meant(text: bytes, elements: list[Span], message: str) -> list[Span]:
+    """Return the elements that a message begins with, those it calls by their name if there are."""
+    kind = LEADING.match(message)
+    found = [span for span in elements if kind and _local_name(text, span) == kind[1]]
+    if len(found) < 2:
+        return found
+    label, _ = _values(message)
+    small = [span for span in found if span.closing - span.start <= LONGEST_CONTENT]
+    called = [
+        span for span in small for name in label if _quoted(text, span.start, span.closing, name)
+    ]
+    return called or found
+
+
+def _said_in(text: bytes, elements: list[Span], message: str) -> Stretch | None:
+    """Return the value a message quotes, else the attribute or child it names, in elements."""
     tags = [
         (span.start, span.opened)
         for span in elements
@@ -167,11 +193,11 @@ def _in_elements(text: bytes, elements: list[Span], message: str) -> Stretch | N
     ]
     contents = [(span.opened, span.closing) for span in elements if _is_plain(span)]
     label, values = _values(message)
-    plain = QUOTED.sub("", message)
+    words = WORD.findall(QUOTED.sub("", message))
     looks = (
         (_quoted, values, tags + contents),
-        (_attribute, WORD.findall(plain), tags),
-        (_child, WORD.findall(plain), contents),
+        (_attribute, words, tags),
+        (_child, words, contents),
         (_quoted, label, tags + contents),
     )
     for look, words, stretches in looks:
@@ -179,7 +205,7 @@ def _in_elements(text: bytes, elements: list[Span], message: str) -> Stretch | N
             for start, end in stretches:
                 if found := look(text, start, end, word):
                     return found
-    return _name(text, elements, plain)
+    return None
 
 
 def _is_plain(span: Span) -> bool:

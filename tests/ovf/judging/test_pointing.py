@@ -86,6 +86,34 @@ def test_a_finding_points_at_what_its_message_speaks_of(
     assert (found.line, marked) == expected
 
 
+SQUEEZED = f"""<Envelope {NAMESPACES}><References/>\
+<DiskSection><Info>d</Info><Disk ovf:diskId="a" ovf:capacity="1"/><Disk ovf:diskId="b" \
+ovf:capacity="2"/></DiskSection><NetworkSection><Network ovf:name="n"/></NetworkSection></Envelope>
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("NetworkSection does not begin with Info", "<NetworkSection"),
+        ("Disk 'b' has an ovf:capacity nobody wants", 'ovf:capacity="2"'),
+        ("Disk 'b' has no ovf:format", "b"),
+        ("ovf:capacity is odd ('2')", "2"),
+        ("Info is short", "d"),
+        ("there is no content", "<Envelope"),
+    ],
+)
+def test_in_a_document_of_one_line_the_element_is_pointed_at(
+    tmp_path: Path, message: str, expected: str
+) -> None:
+    (tmp_path / "web.ovf").write_text(SQUEEZED)
+    package = Package.open(tmp_path / "web.ovf")
+    place = Location(package.written.label, 1)
+    found = Pointer(package).region(Finding("X", Severity.ERROR, message, place))
+    assert found is not None
+    assert found.text[found.column - 1 : found.column - 1 + found.length] == expected
+
+
 def test_a_finding_without_a_line_or_behind_the_end_has_no_region(tmp_path: Path) -> None:
     assert pointed(tmp_path, 500, "is wrong") is None
     package = Package.open(tmp_path / "web.ovf")
