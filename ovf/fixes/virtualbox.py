@@ -5,11 +5,11 @@ from __future__ import annotations
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
 from ovf.importers import reading as importing
+from ovf.importers.virtualbox.hardware import KNOWN
 from ovf.judging.profile import Target
 from ovf.mending import rephrase as restating
 from ovf.mending.fix import Done, Places, fix_for
 from ovf.outline import items
-from ovf.profiles.virtualbox import KNOWN
 from rehost.tracked import summary
 
 STREAM = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"
