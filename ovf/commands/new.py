@@ -17,18 +17,38 @@ if TYPE_CHECKING:
 
     from ovf.edit.draft import Draft
 
+OF_ONE = (
+    *("cpus", "memory", "disks", "empty", "bus", "cdrom", "nics", "nic_type"),
+    *("system_number", "hardware", "annotation"),
+)
+"""The options that say something of a machine."""
+
 
 @click.command(
     short_help="Make a package, from options or a machine.",
     epilog=examples(
         "ovf new box.ova --disk disk.vmdk --nic lan --cpus 2 --memory 4G",
         "ovf new box.ova --from machine.json",
+        "ovf new shop.ova --from web.json --from database.json",
     ),
 )
 @click.argument("dest", type=PATH)
-@click.option("--from", "described", type=PATH, metavar="JSON", help="What `inspect --json` says.")
-@click.option("--machine", metavar="NAME", help="Which of its machines, if it has several.")
-@click.option("--name", help="The name of the machine.")
+@click.option(
+    "--from",
+    "described",
+    type=PATH,
+    metavar="JSON",
+    multiple=True,
+    help="What `inspect --json` says; more than once.",
+)
+@click.option(
+    "--machine",
+    "machines",
+    metavar="NAME",
+    multiple=True,
+    help="Which of its machines, if not all; more than once.",
+)
+@click.option("--name", help="The name of the machine, or of the collection of several.")
 @click.option(
     "--ovf-version",
     type=click.Choice(["1", "2"]),
@@ -57,22 +77,22 @@ if TYPE_CHECKING:
 @force_option
 @click.pass_context
 def new(ctx: click.Context, /, dest: Path, **asked: Any) -> None:
-    """Make the package DEST, an .ova, an .ovf or a folder, of one machine.
+    """Make the package DEST, an .ova, an .ovf or a folder, of one machine or several.
 
-    Options add to what the machine of --from has, or replace it. For more, `rehost ovf set` and
-    `rehost ovf add` change what was made.
+    Options add to what the machine of --from has, or replace it; several machines become a
+    collection. For more, `rehost ovf set` and `rehost ovf add` change what was made.
     """
     from ovf.edit.create import created
 
-    if asked["machine"] is not None and asked["described"] is None:
+    if asked["machines"] and not asked["described"]:
         raise UsageError("--machine says nothing by itself", hint="Pass --from JSON, too.")
-    if asked["described"] is None:
+    if not asked["described"]:
         name = asked["name"] or dest.stem
         draft = created(name, asked["ovf_version"])
         usual = {"cpus": 1, "memory": 1 << 30}
         asked |= {name: said for name, said in usual.items() if asked[name] is None}
     else:
-        draft = _from(asked)
+        draft = _from(asked, dest)
     _equip(draft, asked)
     tell(tuple(draft.notes))
     named = dest.name if dest.suffix.lower() == ".ovf" else None
@@ -80,14 +100,26 @@ def new(ctx: click.Context, /, dest: Path, **asked: Any) -> None:
     deliver(ctx, found, dest, force=asked["force"])
 
 
-def _from(asked: dict[str, Any]) -> Draft:
-    from ovf.edit.create import created
+def _from(asked: dict[str, Any], dest: Path) -> Draft:
+    from ovf.edit.create import created, created_collection, ids_of
     from ovf.edit.machines import put_machine
-    from ovf.writing.described import read_described
+    from ovf.writing.described import described_machines
 
-    described = read_described(asked["described"], asked["machine"])
-    draft = created(asked["name"] or described.machine.name, asked["ovf_version"])
-    put_machine(draft, described.machine, described.member)
+    found = described_machines(asked["described"], asked["machines"])
+    names = [each.machine.name for each in found]
+    version = asked["ovf_version"]
+    if len(found) == 1:
+        draft = created(asked["name"] or names[0], version)
+        put_machine(draft, found[0].machine, found[0].member)
+        return draft
+    if any(asked[option] not in {None, ()} for option in OF_ONE):
+        raise UsageError(
+            f"{len(found)} machines are described, and an option is for one",
+            hint="Make the package, then change one: `rehost ovf set --system ID`.",
+        )
+    draft = created_collection(asked["name"] or dest.stem, names, version)
+    for each, identifier in zip(found, ids_of(names), strict=True):
+        put_machine(draft, each.machine, each.member, identifier)
     return draft
 
 

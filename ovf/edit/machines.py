@@ -18,9 +18,11 @@ from ovf.edit.hardware import set_memory, set_processors
 from ovf.edit.items import Hardware
 from ovf.edit.networks import add_network, add_nic
 from ovf.edit.ports import add_serial_port
+from ovf.edit.renaming import distinct
 from ovf.edit.sections import set_annotation, set_operating_system
 from ovf.envelope import VMW
 from ovf.machines.controllers import spelled
+from ovf.package import name_of
 from ovf.writing.write import Member
 from rehost.machine import (
     Address,
@@ -70,25 +72,41 @@ PARTS = (
 )
 
 
-def put_machine(draft: Draft, machine: Machine, opened: Opened) -> None:
-    """Give the only system of a draft the hardware of a machine; ``opened`` finds its files.
+def put_machine(draft: Draft, machine: Machine, opened: Opened, system: str | None = None) -> None:
+    """Give a system of a draft, or the only one, the hardware of a machine.
 
+    ``opened`` finds its files; one whose name another machine's has gets the system's before it.
     What cannot be said in a package becomes a note.
     """
+    before = len(draft.notes)
+    _put(draft, machine, lambda name: _apart(draft, opened(name), system), system)
+    if system is not None:
+        draft.notes[before:] = [f"{system}: {note}" for note in draft.notes[before:]]
+
+
+def _apart(draft: Draft, member: Member, system: str | None) -> Member:
+    used = {name_of(each) for each in draft.envelope.references}
+    if system is None or member.name not in used:
+        return member
+    wanted = {member.name: f"{system.replace('/', '-')}-{member.name}"}
+    return Member(distinct(wanted, used)[member.name], member.open)
+
+
+def _put(draft: Draft, machine: Machine, opened: Opened, system: str | None) -> None:
     lost = set[str]()
     if machine.description:
-        set_annotation(draft, None, machine.description)
+        set_annotation(draft, system, machine.description)
     if machine.vcpus is not None:
-        set_processors(draft, None, machine.vcpus)
+        set_processors(draft, system, machine.vcpus)
     if machine.memory is not None:
-        set_memory(draft, None, machine.memory)
-    _guest(draft, machine)
-    _firmware(draft, machine)
-    _controllers(draft, machine)
-    lost |= set(_drives(draft, machine, opened))
-    lost |= set(_nics(draft, machine))
+        set_memory(draft, system, machine.memory)
+    _guest(draft, machine, system)
+    _firmware(draft, machine, system)
+    _controllers(draft, machine, system)
+    lost |= set(_drives(draft, machine, opened, system))
+    lost |= set(_nics(draft, machine, system))
     for number in range(len(machine.serials)):
-        add_serial_port(draft, None, name=f"Serial port {number + 1}")
+        add_serial_port(draft, system, name=f"Serial port {number + 1}")
     for path, value in properties(machine):
         if path in lost or not _is_said(path):
             draft.notes.append(f"{path} is not in the package{_shown(value)}")
@@ -114,25 +132,25 @@ def _is_said(path: str) -> bool:
     return path.startswith("nics[") and name in {"", "model", "mac", "network", "connected"}
 
 
-def _guest(draft: Draft, machine: Machine) -> None:
+def _guest(draft: Draft, machine: Machine, system: str | None) -> None:
     guest = machine.guest_os
     if guest is None or (guest.cim is None and guest.name is None and guest.vmware is None):
         return
     number = OTHER_SYSTEM if guest.cim is None else guest.cim
-    set_operating_system(draft, None, number, guest.name or f"CIM operating system {number}")
-    section = draft.envelope.first(draft.system(None), "OperatingSystemSection")
+    set_operating_system(draft, system, number, guest.name or f"CIM operating system {number}")
+    section = draft.envelope.first(draft.system(system), "OperatingSystemSection")
     if guest.vmware and section is not None:
         draft.text.set(section, f"{{{VMW}}}osType", guest.vmware)
         draft.settle()
 
 
-def _firmware(draft: Draft, machine: Machine) -> None:
+def _firmware(draft: Draft, machine: Machine, system: str | None) -> None:
     said = {}
     if machine.firmware is not None:
         said["firmware"] = FIRMWARE[machine.firmware]
     if machine.secure_boot is not None:
         said["bootOptions.efiSecureBootEnabled"] = str(machine.secure_boot).lower()
-    section = Hardware.of(draft, None).section
+    section = Hardware.of(draft, system).section
     for key, value in said.items():
         made = etree.Element(f"{{{VMW}}}Config")
         made.set(draft.name("required"), "false")
@@ -142,22 +160,22 @@ def _firmware(draft: Draft, machine: Machine) -> None:
     draft.settle()
 
 
-def _controllers(draft: Draft, machine: Machine) -> None:
+def _controllers(draft: Draft, machine: Machine, system: str | None) -> None:
     """Add the controllers of buses a package knows; an IDE chip is two of two places each."""
     for controller in sorted(machine.controllers, key=lambda each: each.index):
         if str(controller.bus) in BUSES:
             for _ in range(2 if controller.bus is Bus.IDE else 1):
-                _add_controller(draft, controller)
+                _add_controller(draft, controller, system)
         elif controller.bus is not Bus.FLOPPY:
             draft.notes.append(f"a controller of {controller.bus} is not in the package")
 
 
-def _add_controller(draft: Draft, controller: Controller) -> None:
+def _add_controller(draft: Draft, controller: Controller, system: str | None) -> None:
     model = CONTROLLERS.get(controller.model) if controller.model else None
-    add_controller(draft, None, str(controller.bus), model)
+    add_controller(draft, system, str(controller.bus), model)
 
 
-def _drives(draft: Draft, machine: Machine, opened: Opened) -> Iterator[str]:
+def _drives(draft: Draft, machine: Machine, opened: Opened, system: str | None) -> Iterator[str]:
     """Add disks and media; yield the paths of what could not be said."""
     for number, disk in enumerate(machine.disks):
         bus, place = _place(disk.address)
@@ -165,7 +183,7 @@ def _drives(draft: Draft, machine: Machine, opened: Opened) -> Iterator[str]:
             yield f"disks[{number}].address"
         member = None if disk.file is None else opened(disk.file)
         words = DiskWords(capacity=disk.size, bus=bus, place=place)
-        add_disk(draft, None, member, words)
+        add_disk(draft, system, member, words)
     for number, drive in enumerate(machine.removables):
         if drive.kind is not MediaKind.CDROM:
             yield f"removables[{number}]"
@@ -174,10 +192,10 @@ def _drives(draft: Draft, machine: Machine, opened: Opened) -> Iterator[str]:
         if drive.address is not None and bus is None:
             yield f"removables[{number}].address"
         member = None if drive.file is None else opened(drive.file)
-        add_medium(draft, None, member, bus=bus or "ide", place=place)
+        add_medium(draft, system, member, bus=bus or "ide", place=place)
 
 
-def _nics(draft: Draft, machine: Machine) -> Iterator[str]:
+def _nics(draft: Draft, machine: Machine, system: str | None) -> Iterator[str]:
     for number, nic in enumerate(machine.nics):
         model = NICS.get(nic.model) if nic.model else None
         if nic.model is not None and model is None:
@@ -185,7 +203,7 @@ def _nics(draft: Draft, machine: Machine) -> Iterator[str]:
         network = nic.network or NETWORK
         if network not in {each.name for each in draft.envelope.networks}:
             add_network(draft, network)
-        add_nic(draft, None, network, model=model, mac=nic.mac, connected=nic.connected)
+        add_nic(draft, system, network, model=model, mac=nic.mac, connected=nic.connected)
 
 
 def _place(address: Address | None) -> tuple[str | None, tuple[int, int] | None]:

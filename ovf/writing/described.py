@@ -53,21 +53,25 @@ class Described:
         return Member(short, partial(open_beneath, folder, name, by=str(self.path)))
 
 
-def read_described(path: Path, name: str | None = None) -> Described:
-    """Read the machine of that name, or the only one."""
+def _read(path: Path) -> tuple[Described, ...]:
     try:
         document = msgspec.json.decode(read_all(LocalFile(path), LARGEST), type=_Document)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedInputError(
             f"is not what `rehost inspect --json` prints ({summary(str(error))})", where=str(path)
         ) from None
-    machines = [each.machine for each in document.machines]
-    found = [each for each in machines if name in {None, each.name}]
-    if len(found) != 1:
-        names = ", ".join(repr(each.name) for each in machines)
-        raise UsageError(
-            f"describes {len(machines)} machines ({names})" if machines else "describes no machine",
-            where=str(path),
-            hint="Choose one by its name: --machine NAME." if machines else "",
-        )
-    return Described(found[0], document.kind, Path(document.path))
+    source = Path(document.path)
+    return tuple(Described(each.machine, document.kind, source) for each in document.machines)
+
+
+def described_machines(paths: tuple[Path, ...], names: tuple[str, ...]) -> tuple[Described, ...]:
+    """Read the machines of several documents, or those of these names; each has to be there."""
+    every = [each for path in paths for each in _read(path)]
+    known = [each.machine.name for each in every]
+    missing = [name for name in names if name not in known]
+    where = ", ".join(map(str, paths))
+    if missing or not every:
+        what = f"describes no machine {missing[0]!r}" if missing else "describes no machine"
+        listed = ", ".join(map(repr, known))
+        raise UsageError(what, where=where, hint=f"There are {listed}." if known else "")
+    return tuple(each for each in every if not names or each.machine.name in names)

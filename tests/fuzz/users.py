@@ -6,12 +6,12 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from ovf.edit.create import created
+from ovf.edit.create import created, created_collection, ids_of
 from ovf.edit.draft import Draft
 from ovf.edit.machines import put_machine
 from ovf.edit.settings import pairs_of
 from ovf.machines.hardware import read_machines
-from ovf.writing.described import read_described
+from ovf.writing.described import described_machines
 from ovf.writing.write import Member, held
 from rehost.console.main import run
 from rehost.console.output import json_text
@@ -76,12 +76,18 @@ def anew(folder: Path) -> Attempt:
         path = folder / "machine.json"
         path.write_bytes(content)
         with refusal():
-            described = read_described(path)
+            every = described_machines((path, path), ())
             for version in "12":
                 with refusal():
-                    draft: Draft = created(described.machine.name, version)
-                    put_machine(draft, described.machine, member)
+                    draft: Draft = created(every[0].machine.name, version)
+                    put_machine(draft, every[0].machine, member)
                     draft.settle()
+                    read_machines(package_of(draft.content))
+                with refusal():
+                    names = [each.machine.name for each in every]
+                    draft = created_collection("all", names, version)
+                    for each, identifier in zip(every, ids_of(names), strict=True):
+                        put_machine(draft, each.machine, member, identifier)
                     read_machines(package_of(draft.content))
 
     return attempt

@@ -206,21 +206,86 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         assert not (tmp_path / "x.ova").exists()
 
 
+def described(folder: Path, *names: str) -> Path:
+    """Write what `inspect --json` says of machines without disks."""
+    machine = {"origin": {"format": "x", "file": "y"}}
+    subjects = [{"machine": machine | {"name": name}} for name in names]
+    path = folder / "machines.json"
+    path.write_text(json.dumps({"kind": "configuration", "path": "x", "machines": subjects}))
+    return path
+
+
 def test_one_of_several_machines_is_named(tmp_path: Path) -> None:
-    machine = {"name": "a", "origin": {"format": "x", "file": "y"}}
-    subjects = [{"machine": machine}, {"machine": machine | {"name": "b"}}]
-    text = json.dumps({"kind": "configuration", "path": "x", "machines": subjects})
-    (tmp_path / "two.json").write_text(text)
-    done = rehost("ovf", "new", tmp_path / "x.ova", "--from", tmp_path / "two.json")
+    source = described(tmp_path, "a", "b")
+    chosen = ("--from", source, "--machine", "b")
+    assert rehost("ovf", "new", tmp_path / "x.ova", *chosen).code == 0
+    assert inspected(tmp_path / "x.ova")["name"] == "b"
+    done = rehost("ovf", "new", tmp_path / "y.ova", "--from", source, "--machine", "c")
     assert seen(done, tmp_path) == (
         2,
         "",
-        "error: two.json: describes 2 machines ('a', 'b')\n"
-        "hint: Choose one by its name: --machine NAME.\n",
+        "error: machines.json: describes no machine 'c'\nhint: There are 'a', 'b'.\n",
     )
-    chosen = ("--from", tmp_path / "two.json", "--machine", "b")
-    assert rehost("ovf", "new", tmp_path / "x.ova", *chosen).code == 0
-    assert inspected(tmp_path / "x.ova")["name"] == "b"
+
+
+def test_options_of_a_machine_are_not_for_several(tmp_path: Path) -> None:
+    source = described(tmp_path, "a", "b")
+    done = rehost("ovf", "new", tmp_path / "x.ova", "--from", source, "--cpus", "2")
+    assert seen(done, tmp_path) == (
+        2,
+        "",
+        "error: 2 machines are described, and an option is for one\n"
+        "hint: Make the package, then change one: `rehost ovf set --system ID`.\n",
+    )
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_several_machines_become_a_collection(tmp_path: Path, image: Path, version: str) -> None:
+    """Networks are shared, disks kept apart; two machines of one name have ids of their own."""
+    sources: list[str | Path] = []
+    machines = []
+    for number, network in enumerate(("lan", "lan", "dmz")):
+        path = tmp_path / f"{number}.ova"
+        options = ("--name", "box", "--cpus", str(number + 1), "--nic", network, "--bus", "sata")
+        assert rehost("ovf", "new", path, *options, "--disk", image).code == 0
+        machines.append(inspected(path))
+        (tmp_path / f"{number}.json").write_text(rehost("inspect", path, "--json").out)
+        sources += ["--from", tmp_path / f"{number}.json"]
+    dest = tmp_path / "shop.ova"
+    done = rehost("ovf", "new", dest, *sources, "--ovf-version", version)
+    assert (done.code, done.out) == (0, f"wrote {dest}\n")
+    package = Package.open(dest)
+    assert valid(package.descriptor.content, version)
+    assert [network.name for network in package.envelope.networks] == ["lan", "dmz"]
+    ids = [package.envelope.attribute(each, "id") for each in package.envelope.systems]
+    assert ids == ["box", "box-2", "box-3"]
+    files = [name for name in package.names() if name.endswith(".vmdk")]
+    assert files == ["disk.vmdk", "box-2-disk.vmdk", "box-3-disk.vmdk"]
+    made = json.loads(rehost("inspect", dest, "--json").out)["machines"]
+    for before, after, file in zip(
+        machines, (each["machine"] for each in made), files, strict=True
+    ):
+        assert [disk.pop("file") for disk in after["disks"]] == [file]
+        assert [disk.pop("file") for disk in before["disks"]] == ["disk.vmdk"]
+        assert before | {"origin": None} == after | {"origin": None}
+
+
+def test_one_machine_of_a_collection_is_changed_shown_and_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "shop.ova"
+    assert rehost("ovf", "new", path, "--from", described(tmp_path, "web", "db")).code == 0
+    again = ("--in-place", "--system", "db")
+    assert rehost("ovf", "set", path, *again, "--cpus", "4", "--memory", "2G").code == 0
+    assert rehost("ovf", "add", "nic", path, *again, "--network", "lan").code == 0
+    shown = rehost("ovf", "show", path).out.split("Virtual system ")[1:]
+    assert shown[0].startswith("'web' in 'shop'")
+    assert "4 processors, 2 GiB of memory, 0 disks, 1 network adapter" in shown[1]
+    assert rehost("ovf", "remove", "nic", path, "Ethernet adapter 1", *again).code == 0
+    left = rehost("ovf", "show", path).out
+    assert "4 processors, 2 GiB of memory, 0 disks, 0 network adapters" in left
+    out = tmp_path / "out"
+    assert rehost("convert", path, "--to", "libvirt", "-o", out).code == 0
+    names = sorted(each.stem for each in out.rglob("*.xml"))
+    assert names == ["db", "web"]
 
 
 def test_a_name_of_nothing_is_none() -> None:
