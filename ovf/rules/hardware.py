@@ -12,6 +12,7 @@ from ovf.envelope import Envelope
 from ovf.judging.rule import Basis, rule
 from ovf.outline import HARDWARE, every_item, hardware_sections
 from ovf.package import Package
+from ovf.schema.vocabulary import meant
 from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary
 
@@ -128,13 +129,16 @@ def system_types_are_separated(package: Package) -> Found:
 def system_is_named(package: Package) -> Found:
     """A System has an ElementName and an InstanceID.
 
-    The schema demands both. Descriptors of the time before OVF 1.0 have InstanceId instead, and
-    importers that validate refuse them. Descriptors in a draft's dialect are not asked for them.
+    The schema demands both, and importers that validate refuse a System without. Of InstanceId, as
+    descriptors of the time before OVF 1.0 spell it, EXT-001 tells. Descriptors in a draft's dialect
+    are not asked for them.
 
     Fix: add vssd:ElementName and vssd:InstanceID with the value 0.
     """
     for system, at in _systems(package.envelope) if package.envelope.dialect is None else ():
-        missing = [name for name in NEEDED if system.find(f"{{*}}{name}") is None]
+        tags = [str(child.tag) for child in system.iterchildren(etree.Element)]
+        names = {local_name(meant(tag, package.envelope.version) or tag) for tag in tags}
+        missing = [name for name in NEEDED if name not in names]
         if missing:
             yield at, f"System has no {' and no '.join(missing)}"
 

@@ -359,6 +359,14 @@ def test_every_rule_explains_itself(rule: Rule) -> None:
     assert rule.clause
 
 
+def test_an_older_spelling_is_told_once(tmp_path: Path) -> None:
+    good = (RULES / "VHS-007/good.ovf").read_text()
+    path = tmp_path / "older.ovf"
+    path.write_text(good.replace("vssd:InstanceID>", "vssd:InstanceId>"))
+    found = validate(Package.open(path), descriptor_only=True)
+    assert [finding.rule for finding in found if "Instance" in finding.message] == ["EXT-001"]
+
+
 def test_the_command_prints_findings_with_places_and_hints(tmp_path: Path) -> None:
     path = ova(readme=b"1", web__mf=manifest(WHOLE, "SHA1"))(tmp_path)
     shown = CliRunner().invoke(command, [str(path)])
