@@ -73,6 +73,8 @@ def _system(system: SystemSummary, *, verbose: bool) -> Iterator[str]:
     for licence in system.licences:
         yield from _row("licence", _licence(licence, verbose=verbose))
     yield from _row("guest", system.operating_system)
+    if system.hardware_sections > 1:
+        yield from _row("alternatives", f"first of {system.hardware_sections} hardware sections")
     yield from _row("made for", ", ".join(system.hardware_types))
     yield from _row("transport", system.transport)
     for hardware in system.hardware:

@@ -106,7 +106,10 @@ class ProductSummary:
 
 @dataclass(frozen=True, slots=True)
 class SystemSummary:
-    """A virtual system or a collection; ``inside`` is the id of the collection around it."""
+    """A virtual system or a collection; ``inside`` is the id of the collection around it.
+
+    Of several ``hardware_sections``, of which there is that number, the first is summed up.
+    """
 
     id: str | None
     name: str | None
@@ -114,6 +117,7 @@ class SystemSummary:
     inside: str | None
     annotation: str | None
     operating_system: str | None
+    hardware_sections: int
     hardware_types: tuple[str, ...]
     transport: str | None
     products: tuple[ProductSummary, ...]
@@ -207,6 +211,7 @@ def _system(envelope: Envelope, element: etree._Element, inside: str | None) -> 
         inside=inside,
         annotation=None if note is None else envelope.text(envelope.first(note, "Annotation")),
         operating_system=_operating_system(envelope, element),
+        hardware_sections=len(list(envelope.children(element, "VirtualHardwareSection"))),
         hardware_types=tuple((kind.text or "").split()) if kind is not None else (),
         transport=None if hardware is None else envelope.attribute(hardware, "transport"),
         products=tuple(_products(envelope, element)),

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ovf.edit.result import edit, source_argument, system_option, with_output
+from ovf.edit.result import edit, section_option, source_argument, system_option, with_output
 from rehost.console.examples import examples
 from rehost.console.parameters import PAIR, PATH, SIZE
 
@@ -55,6 +55,7 @@ def add() -> None:
 @click.argument("file", type=PATH, required=False)
 @with_output
 @system_option
+@section_option
 @bus_option
 @place_option
 @click.option("--capacity", type=SIZE, help="How large it is to the guest; found out of FILE.")
@@ -77,6 +78,7 @@ def disk(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -
 @click.argument("file", type=PATH, required=False)
 @with_output
 @system_option
+@section_option
 @click.option(
     "--bus", type=click.Choice(BUSES), default="ide", show_default=True, help="What it hangs on."
 )
@@ -116,6 +118,7 @@ def file_(ctx: click.Context, /, source: Path, file: Path, **asked: Any) -> None
 @source_argument
 @with_output
 @system_option
+@section_option
 @click.option("--network", metavar="NAME", help="What it connects to.")
 @click.option("--type", "model", metavar="TYPE", help="Its model, such as E1000.")
 @click.option("--mac", metavar="MAC", help="Its address.")
@@ -147,6 +150,7 @@ def network(ctx: click.Context, /, source: Path, name: str, **asked: Any) -> Non
 @click.argument("bus", type=click.Choice(BUSES))
 @with_output
 @system_option
+@section_option
 @click.option("--type", "model", metavar="TYPE", help="Its model, such as VirtualSCSI.")
 @click.pass_context
 def controller(ctx: click.Context, /, source: Path, bus: str, **asked: Any) -> None:
@@ -161,6 +165,7 @@ def controller(ctx: click.Context, /, source: Path, bus: str, **asked: Any) -> N
 @source_argument
 @with_output
 @system_option
+@section_option
 @click.option("--name", default="Serial port", show_default=True, help="What it is called.")
 @click.option("--connection", metavar="TEXT", help="Where it leads.")
 @click.pass_context

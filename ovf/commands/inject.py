@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ovf.edit.result import edit, source_argument, system_option, with_output
+from ovf.edit.result import edit, section_option, source_argument, system_option, with_output
 from rehost.console.examples import examples
 from rehost.console.parameters import PATH
 from rehost.errors import UsageError
@@ -24,6 +24,7 @@ from rehost.errors import UsageError
 @click.argument("files", metavar="FILE...", type=PATH, nargs=-1)
 @with_output
 @system_option
+@section_option
 @click.option("--environment", is_flag=True, help="Put the OVF environment on it, too.")
 @click.option("--label", default="config", show_default=True, help="The medium's label.")
 @click.option("--name", default="config.iso", show_default=True, help="Its name in the package.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ovf.edit.result import edit, source_argument, system_option, with_output
+from ovf.edit.result import edit, section_option, source_argument, system_option, with_output
 from rehost.discovery import later
 
 
@@ -17,7 +17,7 @@ class _Kind:
     """What can be removed, and what removes it: a function of a draft and a name.
 
     ``short`` stands for the help in lists; ``of_system`` says that the function is told the
-    virtual system first.
+    virtual system first, ``of_hardware`` that it changes its hardware.
     """
 
     name: str
@@ -27,6 +27,7 @@ class _Kind:
     function: str
     short: str | None = None
     of_system: bool = False
+    of_hardware: bool = False
 
 
 KINDS = (
@@ -42,11 +43,13 @@ KINDS = (
         *("item", "NAME", "Remove a device, by its InstanceID or its NAME."),
         *("ovf.edit.disks", "remove_item", "Remove a device."),
         of_system=True,
+        of_hardware=True,
     ),
     _Kind(
         *("nic", "NAME", "Remove a network adapter, by its InstanceID or its NAME."),
         *("ovf.edit.networks", "remove_nic", "Remove a network adapter."),
         of_system=True,
+        of_hardware=True,
     ),
     _Kind(
         *("network", "NAME", "Remove the network NAME, to which nothing may be connected."),
@@ -74,6 +77,8 @@ def _command(kind: _Kind) -> click.Command:
     options = click.pass_context(removed)
     if kind.of_system:
         options = system_option(options)
+    if kind.of_hardware:
+        options = section_option(options)
     options = click.argument("name", metavar=kind.metavar)(with_output(options))
     return click.command(kind.name, help=kind.help, short_help=kind.short)(source_argument(options))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ovf.edit.result import edit, source_argument, system_option, with_output
+from ovf.edit.result import edit, section_option, source_argument, system_option, with_output
 from rehost.console.examples import examples
 from rehost.console.parameters import PAIR, PATH, SIZE
 
@@ -26,6 +26,7 @@ LIST = "; more than once, for one after the other"
 @source_argument
 @with_output
 @system_option
+@section_option
 @click.option("--name", help="The name of the virtual system.")
 @click.option("--cpus", type=int, metavar="N", help="The number of processors.")
 @click.option("--memory", type=SIZE, metavar="SIZE", help="The memory: 4G, 512M.")

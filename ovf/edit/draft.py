@@ -30,8 +30,10 @@ class Draft:
     """A descriptor and what is done to it.
 
     ``added`` are the files that come into the package and ``removed`` the names of those that leave
-    it; ``notes`` is what whoever asked for the changes has to be told. The elements of ``envelope``
-    are those of the text as it was before the changes that are not yet settled.
+    it; ``notes`` is what whoever asked for the changes has to be told. ``section`` says which of
+    several hardware sections is meant: by its place from 1 on, its id or a family it is for. The
+    elements of ``envelope`` are those of the text as it was before the changes that are not yet
+    settled.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Draft:
         self.added: dict[str, Member] = {}
         self.removed: set[str] = set()
         self.notes: list[str] = []
+        self.section: str | None = None
 
     @classmethod
     def of(cls, package: Package) -> Self:

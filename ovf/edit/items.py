@@ -18,7 +18,7 @@ from ovf.edit.draft import Draft
 from ovf.outline import WrittenItem, children_of, is_property, items_of, whole
 from ovf.text.fragment import CIM, fit
 from rehost.errors import DamagedInputError, UsageError
-from rehost.tracked import local_name
+from rehost.tracked import local_name, summary
 
 NORMAL = "normal"
 RASD = f"{CIM}CIM_ResourceAllocationSettingData"
@@ -50,9 +50,11 @@ class Hardware:
                 f"VirtualSystem '{draft.identifier(element)}' has no VirtualHardwareSection",
                 where=draft.where(element),
             )
+        if draft.section is not None:
+            return cls(draft, _chosen(draft, sections, draft.section))
         note = (
-            f"{draft.where(sections[0])}: of {len(sections)} hardware sections"
-            " only the first is changed"
+            f"{draft.where(sections[0])}: of {len(sections)} hardware sections only the first is"
+            " changed; --hardware-section names another"
         )
         if len(sections) > 1 and note not in draft.notes:
             draft.notes.append(note)
@@ -178,3 +180,30 @@ class Hardware:
             self.draft.text.after(earlier[-1], made)
         else:
             self.draft.text.prepend(item.element, made)
+
+
+def _chosen(draft: Draft, sections: list[etree._Element], wanted: str) -> etree._Element:
+    """Return the section of that place, id or family; several of one family are none."""
+    names = [_names(draft, place, section) for place, section in enumerate(sections, 1)]
+    for kind in range(3):
+        found = [
+            section for section, known in zip(sections, names, strict=True) if wanted in known[kind]
+        ]
+        if len(found) == 1:
+            return found[0]
+    known = "; ".join(", ".join(part for parts in each for part in parts) for each in names)
+    raise UsageError(
+        f"no one hardware section is {wanted!r}",
+        where=draft.where(sections[0]),
+        hint=f"There are {summary(known)}.",
+    )
+
+
+def _names(
+    draft: Draft, place: int, section: etree._Element
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return what a section is called by: its id, its place, and its families."""
+    identifier = draft.envelope.attribute(section, "id")
+    family = section.findtext("{*}System/{*}VirtualSystemType") or ""
+    families = tuple(family.replace(",", " ").split())
+    return (identifier,) if identifier else (), (str(place),), families

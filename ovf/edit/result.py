@@ -33,6 +33,12 @@ system_option = click.option(
     metavar="ID",
     help="The virtual system meant, by its id; needed where it is not alone.",
 )
+section_option = click.option(
+    "--hardware-section",
+    "section",
+    metavar="N|ID|FAMILY",
+    help="Which of its hardware sections, by place, id or family; the first unless said.",
+)
 digest_option = click.option(
     "--digest",
     type=click.Choice(DIGESTS),
@@ -80,6 +86,7 @@ def edit(
     package = Package.open(source)
     dest, force = destination(package, asked)
     draft = Draft.of(package)
+    draft.section = asked.get("section")
     change(draft)
     if asked["descriptor_only"]:
         found = descriptor_alone(draft, dest)

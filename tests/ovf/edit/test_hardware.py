@@ -12,10 +12,12 @@ from ovf.edit import hardware, networks, ports, sections
 from ovf.edit.controllers import add_controller, free_place, set_controller_type
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
+from ovf.outline import hardware_sections
 from rehost.errors import UsageError
 from tests.ovf.edit.appliances import WEB, after, draft_of
 
 GIB = 1 << 30
+FAMILY = "vmx-10"
 
 
 def spaced(draft: Draft) -> Draft:
@@ -438,7 +440,37 @@ def test_of_several_hardware_sections_the_first_is_changed_with_a_word() -> None
     end = WEB.index("  </ovf:VirtualSystem>")
     draft = draft_of(WEB[:end] + WEB[start:end] + WEB[end:])
     hardware.set_memory(draft, None, GIB)
-    assert draft.notes == ["web.ovf:51: of 2 hardware sections only the first is changed"]
+    assert draft.notes == [
+        "web.ovf:51: of 2 hardware sections only the first is changed; --hardware-section names"
+        " another"
+    ]
+
+
+@pytest.mark.parametrize("named", ["2", "kvm", "kvm-2"])
+def test_another_hardware_section_is_named_by_place_id_or_family(named: str) -> None:
+    start = WEB.index("    <ovf:VirtualHardwareSection")
+    end = WEB.index("  </ovf:VirtualSystem>")
+    second = WEB[start:end].replace(
+        "<ovf:VirtualHardwareSection", '<ovf:VirtualHardwareSection ovf:id="kvm"', 1
+    )
+    assert FAMILY in second
+    draft = draft_of(WEB[:end] + second.replace(FAMILY, "xen-3 kvm-2") + WEB[end:])
+    before = [section.items for section in hardware_sections(draft.envelope)]
+    draft.section = named
+    hardware.set_memory(draft, None, 3 * GIB)
+    assert draft.notes == []
+    after = [section.items for section in hardware_sections(draft.envelope)]
+    assert [each.said for each in after[0]] == [each.said for each in before[0]]
+    assert [each.said for each in after[1]] != [each.said for each in before[1]]
+
+
+def test_a_hardware_section_nobody_has_is_refused() -> None:
+    draft = draft_of(WEB)
+    draft.section = "xen"
+    with pytest.raises(UsageError) as caught:
+        hardware.set_memory(draft, None, GIB)
+    assert str(caught.value) == "web.ovf:51: no one hardware section is 'xen'"
+    assert caught.value.hint == f"There are 1, {FAMILY}."
 
 
 def test_very_many_items_are_changed_and_removed_in_their_time() -> None:
