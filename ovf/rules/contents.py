@@ -23,6 +23,7 @@ Found = Iterator[tuple[Location, str]]
 SECTOR = 512
 NOT_LOOKED_INTO = (UnsupportedInputError, EnvironmentFailureError, UsageError)
 LEAST_STREAM_VERSION = 2
+ADAPTERS = frozenset(("ide", "buslogic", "lsilogic", "legacyesx"))
 FACTOR = 2
 LEAST_DIFFERENCE = 1 << 20
 
@@ -201,3 +202,20 @@ def disks_are_in_order(package: Package) -> Found:
         told = (*facts.oddities, *(each.content.oddities if each.content else ()))
         for oddity in told:
             yield Location(each.where), oddity
+
+
+@rule("DSK-027", clause="9.1", severity=Severity.INFO, needs=Needs.DISKS, basis=Basis.OWN)
+def adapter_types_are_vmwares(package: Package) -> Found:
+    """A VMDK's ddb.adapterType is ide, buslogic, lsilogic or legacyESX.
+
+    There is no other word for VMware's tools: a disk that says pvscsi runs, but cannot be extended
+    (kiwi issue 1847). Which of them it is does not have to fit the controller the disk hangs on:
+    VMware writes lsilogic whatever that is, VirtualBox ide for SATA, too, and importers make the
+    disk anew on the controller of the descriptor.
+
+    Fix: convert it with rehost disk convert -o adapter_type=lsilogic.
+    """
+    for each, facts in _known(package):
+        if facts.adapter is not None and facts.adapter.lower() not in ADAPTERS:
+            said = summary(facts.adapter)
+            yield Location(each.where), f"the disk is said to be for an adapter {said!r}"

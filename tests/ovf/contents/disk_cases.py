@@ -86,6 +86,15 @@ def version_1() -> bytes:
     return bytes(found)
 
 
+def for_adapter(word: bytes) -> bytes:
+    """Return a stream whose descriptor names another adapter, in the room it has."""
+    found = stream()
+    at = found.index(b'adapterType = "ide"')
+    end = found.index(b"\0", at)
+    said = found[at:end].replace(b'"ide"', b'"%s"' % word)
+    return found[:at] + said + found[at + len(said) :]
+
+
 def unclean() -> bytes:
     found = bytearray(image("vmdk", "subformat=monolithicSparse"))
     found[72] = 1
@@ -228,6 +237,12 @@ def populated(size: int) -> Build:
     return build
 
 
+DISK_CASES["DSK-027"] = [
+    (
+        packed(for_adapter(b"pvscsi")),
+        "x.ova!disk.vmdk: info: the disk is said to be for an adapter 'pvscsi'",
+    )
+]
 DISK_CASES["DSK-023"] = [
     (
         populated(20 * MIB),
@@ -240,6 +255,7 @@ DISK_CASES["DSK-023"] = [
 ]
 SOUND = {
     "vmdk stream": packed(stream()),
+    "vmdk for another controller": packed(for_adapter(b"legacyESX")),
     "vmdk without a kind": packed(stream(), form=VMWARE),
     "vmdk of old": packed(stream(), form="http://www.vmware.com/specifications/vmdk.html#sparse"),
     "vmdk monolithicSparse": packed(SPARSE, form=f"{VMWARE}#monolithicSparse"),
