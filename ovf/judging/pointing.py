@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 from html import escape
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from ovf.package import Package
 from ovf.parse import decoded, encoding_of
@@ -35,6 +35,8 @@ LEADING = re.compile(r"(?:[A-Za-z]\w*:)?([A-Za-z]\w+)(?![\w:])")
 NAMED = re.compile(r"\w+ ['\"]")
 CUT = "…"
 NEAR = 50
+MOST_TRIED = 500
+"""Of how many places where a value stands the surroundings are looked at."""
 OPENING = {b'"', b"'", b">", b"("}
 CLOSING = {b'"', b"'", b"<", b")"}
 
@@ -237,7 +239,7 @@ def _quoted(text: bytes, start: int, end: int, value: str) -> Stretch | None:
     whole = value.removesuffix(CUT)
     escaped = escape(whole, quote=False)
     for said in dict.fromkeys((whole, escaped, escaped.replace('"', "&quot;"))):
-        for first, last in _occurrences(text, start, end, said):
+        for first, last in islice(_occurrences(text, start, end, said), MOST_TRIED):
             before = text[max(start, first - NEAR) : first].rstrip()[-1:]
             after = text[last : min(end, last + NEAR)].lstrip()[:1]
             if before in OPENING and (after in CLOSING or whole != value):

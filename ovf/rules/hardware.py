@@ -106,8 +106,10 @@ def transports_are_known(package: Package) -> Found:
     """
     for at, text in _transports(package.envelope):
         words = re.split(r"[\s,;]+", text.strip())
+        if "iso" in words:
+            continue
         for word in words:
-            if word and word != "iso" and not URI.fullmatch(word) and "iso" not in words:
+            if word and not URI.fullmatch(word):
                 yield at, f"ovf:transport is neither iso nor a URI ({summary(word)!r})"
 
 

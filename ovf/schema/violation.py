@@ -16,10 +16,13 @@ from lxml import etree
 from ovf.schema.vocabulary import CIM, PREFIXES, spelled
 from rehost.tracked import line_of, local_name, summary
 
+EXPECTED_IS = "Expected is "
 EXPECTED = re.compile(r"Expected is (?:one of )?\( (.*) \)")
 ATTRIBUTE = re.compile(r"\battribute '([^']+)'")
+NO_VALUE = "is not a valid value of the "
 TYPE = re.compile(r"is not a valid value of the (?:[\w ]+ )?type(?: '(?:xs:)?(\w+)')?")
-FACET = re.compile(r"\[facet '(\w+)'\].*?'([^']*)'\)?\.?$")
+OF_FACET = "[facet '"
+FACET = re.compile(r"\[facet '(\w+)'\].*'([^']*)'\)?\.?$")
 SETTINGS = frozenset(prefix for uri, prefix in PREFIXES.items() if uri.startswith(CIM))
 MANDATORY = ("ElementName", "InstanceID")
 """What every CIM setting has; other properties are optional. All stand in order of names."""
@@ -90,8 +93,8 @@ class Violation:
 
 def violation(said: str, element: etree._Element) -> Violation:
     """Return what libxml2 said of an element."""
-    for pattern, told in SAYINGS:
-        if re.search(pattern, said):
+    for words, told in SAYINGS:
+        if words in said:
             return told(said, element)
     name, attribute = spelled(str(element.tag)), _attribute_of(said)
     return Violation(Kind.OTHER, element, f"{name} breaks the schema ({_plain(said)})", attribute)
@@ -182,13 +185,13 @@ def _value(said: str, element: etree._Element) -> Violation:
 
 def _fault(said: str, text: str) -> str:
     """Return what is wrong with a value."""
-    found = FACET.search(said)
+    found = FACET.match(said, max(said.find(OF_FACET), 0))
     match found and found.groups():
         case ("maxLength", limit):
             return f"has more than {limit} characters ({len(text)})"
         case ("maxInclusive", limit):
             return f"is more than {limit} ({summary(text)!r})"
-    kind = TYPE.search(said)
+    kind = TYPE.match(said, max(said.rfind(NO_VALUE), 0))
     wanted = TYPES.get(kind[1] or "", kind[1]) if kind else None
     if wanted is None:
         wanted = "a language tag" if "lang'" in said else "one of its values"
@@ -201,9 +204,14 @@ SAYINGS: tuple[tuple[str, Callable[[str, etree._Element], Violation]], ...] = (
     ("is required but missing", _unnamed),
     ("type definition is abstract", _abstract),
     ("content type is 'element-only'", _stray),
-    (rf"{TYPE.pattern}|\[facet '", _value),
+    (NO_VALUE, _value),
+    (OF_FACET, _value),
 )
-"""What libxml2 says, and what reads it."""
+"""What libxml2 says, and what reads it.
+
+It quotes values, up to 64000 characters of them, and those may say anything: so none of this is
+searched for again and again, and what ends the sentence is looked for from its end.
+"""
 
 
 def _attribute_of(said: str) -> str:
@@ -212,7 +220,7 @@ def _attribute_of(said: str) -> str:
 
 
 def _expected(said: str) -> tuple[str, ...]:
-    found = EXPECTED.search(said)
+    found = EXPECTED.match(said, max(said.rfind(EXPECTED_IS), 0))
     names = found[1].split(", ") if found else []
     plain = (spelled(name) for name in names if not name.startswith("##"))
     return tuple(name for name in dict.fromkeys(plain) if name not in STAND_INS)
@@ -234,4 +242,4 @@ def _attribute(name: str) -> str:
 def _plain(said: str) -> str:
     """Return a sentence of libxml2's without the element's name and in one line."""
     sentence = said.partition(": ")[2] if said.startswith("Element '") else said
-    return summary(re.sub(r"\{[^}]*\}", "", sentence).rstrip("."))
+    return summary(re.sub(r"\{[^{}]*\}", "", sentence).rstrip("."))

@@ -69,6 +69,18 @@ def bundles(number: int) -> str:
     return text.replace("</Envelope>", f"{named}</Envelope>")
 
 
+def said_by_libxml2(number: int) -> str:
+    value = "is not a valid value of the " * 2200
+    entries = "".join(f'<Property ovf:key="{n}" ovf:password="{value}"/>' for n in range(number))
+    product = f"<ProductSection>{INFO}{entries}</ProductSection>"
+    return descriptor(PROCESSORS, MEMORY, sections=product)
+
+
+def transports(number: int) -> str:
+    section = f'<VirtualHardwareSection ovf:transport="{"x " * number}">'
+    return descriptor(PROCESSORS).replace("<VirtualHardwareSection>", section)
+
+
 JUDGED: dict[str, tuple[Callable[[], str], str]] = {
     "white space in an item": (
         lambda: descriptor(PROCESSORS, MEMORY, *[DISK] * 60),
@@ -91,6 +103,14 @@ JUDGED: dict[str, tuple[Callable[[], str], str]] = {
             "</Envelope>", f'<z:a xmlns:z="{"z" * 2 * MIB}">{"<z:a/>" * 20_000}</z:a></Envelope>'
         ),
         "web.ovf:15: has too long a namespace (at most 2000 characters are read)",
+    ),
+    "a value that says what libxml2 would": (
+        lambda: said_by_libxml2(20),
+        "ENV-007 ovf:password of Property is not true or false ('is not a valid value of the is",
+    ),
+    "transports that nobody knows": (
+        lambda: transports(60_000),
+        "VHS-005 ovf:transport is neither iso nor a URI ('x')",
     ),
     "one file of messages under many names": (lambda: bundles(2000), "REF-005 names"),
 }
