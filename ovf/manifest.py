@@ -14,15 +14,15 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from ovf.contents.passing import Passing
 from ovf.envelope import Reference
-from ovf.package import Package, is_remote, leads_out, outside
+from ovf.package import Package, is_remote, leads_out, name_of, outside
 from ovf.storage import plain_name
-from rehost.errors import DamagedInputError, TransferError
+from rehost.errors import DamagedInputError, InteropError, RefusedError, TransferError
 from rehost.files import File, read_all
 from rehost.holes import Sparing
 from rehost.progress import SILENT, Progress
@@ -184,7 +184,7 @@ def _absent(package: Package, manifest: Manifest, own: set[str]) -> Iterator[Fin
         if plain_name(entry.name) in own:
             message = f"manifest lists {entry.name!r}, which it should not"
             yield _odd("MAN-012", message, entry.at)
-        elif file_of(package, entry) is None:
+        elif is_there(package, entry) is False:
             message = f"manifest lists a file that is not in the package ({entry.name!r})"
             yield Finding("MAN-013", Severity.ERROR, message, entry.at)
 
@@ -224,6 +224,8 @@ def _stored(package: Package, reference: Reference) -> tuple[str, ...]:
     try:
         elsewhere = is_remote(reference) or leads_out(reference)
         return () if elsewhere else package.stored_names(reference)
+    except RefusedError:
+        return (name_of(reference),)
     except DamagedInputError:
         return ()
 
@@ -231,6 +233,14 @@ def _stored(package: Package, reference: Reference) -> tuple[str, ...]:
 def file_of(package: Package, entry: Entry) -> File | None:
     """Open the file an entry is of; one outside the package is not looked for."""
     return None if outside(entry.name) else package.find(entry.name, by=str(entry.at))
+
+
+def is_there(package: Package, entry: Entry) -> bool | None:
+    """Say whether the file of an entry is there; None of one that is refused, as its digest is."""
+    try:
+        return file_of(package, entry) is not None
+    except RefusedError:
+        return None
 
 
 def _repeated(manifest: Manifest) -> Iterator[Finding]:
@@ -311,9 +321,26 @@ class Verification:
             self._error = error
 
 
-def unequal(package: Package) -> tuple[TransferError, ...]:
-    """Return an error for each file whose digest is not the manifest's."""
-    return tuple(differences(package, package.once(readable_manifest)))
+def unequal(package: Package) -> tuple[InteropError, ...]:
+    """Return an error for each file whose digest is not the manifest's, or that is not opened."""
+    return compared(package, package.once(readable_manifest))
+
+
+def compared(
+    package: Package, manifest: Manifest | None, progress: Progress = SILENT
+) -> tuple[InteropError, ...]:
+    """Return the same of a manifest; a file that is refused keeps nobody from the others."""
+    refused: list[InteropError] = []
+    opened: list[Entry] = []
+    for entry in manifest.entries if manifest else ():
+        try:
+            file_of(package, entry)
+        except RefusedError as error:
+            refused.append(error)
+        else:
+            opened.append(entry)
+    readable = replace(manifest, entries=tuple(opened)) if manifest else None
+    return (*refused, *differences(package, readable, progress=progress))
 
 
 def differences(

@@ -108,9 +108,10 @@ class Staging:
             for name in self._names:
                 self._refuse_taken(name)
             for name in self._names:
-                if "/" in name:
-                    (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (self._place / name).replace(self.folder / name)
+                with writing(self.folder / name):
+                    if "/" in name:
+                        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    (self._place / name).replace(self.folder / name)
             for folder in {(self.folder / name).parent for name in self._names} | {self.folder}:
                 _sync(folder)
         self._made_folder = None

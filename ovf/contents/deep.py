@@ -14,7 +14,7 @@ from ovf.contents.disks import DiskFile, contents, plain_file, stored_disks
 from ovf.contents.gate import PackageGate
 from ovf.contents.passing import Passing, PassingStorage
 from ovf.contents.probe import Probe
-from ovf.manifest import Manifest, differences, readable_manifest, unequal
+from ovf.manifest import Manifest, compared, readable_manifest, unequal
 from ovf.package import Package, name_of
 from ovf.storage import plain_name
 from rehost.errors import InteropError
@@ -33,7 +33,7 @@ def read_everything(package: Package, progress: Progress = SILENT) -> None:
             lambda storage: PassingStorage(storage, wanted, hashing, progress)
         )
         package.keep(contents, tuple(_read(passing, each) for each in found))
-        package.keep(unequal, tuple(differences(passing, manifest)))
+        package.keep(unequal, compared(passing, manifest))
     progress.close()
 
 

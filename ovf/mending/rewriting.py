@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ovf.judging.profile import Target
 from ovf.judging.rule import all_rules
-from ovf.manifest import differences, readable_manifest, unequal
+from ovf.manifest import compared, readable_manifest, unequal
 from ovf.package import Package
 from rehost.judgement import Repair
 from rehost.progress import SILENT, Progress
@@ -41,7 +41,7 @@ def rewritten(
 ) -> Iterator[Repair]:
     """Yield what writing a package anew mends, ``packed`` in one file; its files are digested."""
     manifest = package.once(readable_manifest)
-    package.keep(unequal, tuple(differences(package, manifest, progress=progress)))
+    package.keep(unequal, compared(package, manifest, progress))
     form = FORM | {ARCHIVED} if packed else FORM
     for finding in _found(package, targets, form):
         what = f"written anew ({finding.message})"

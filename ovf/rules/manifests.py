@@ -9,7 +9,7 @@ from ovf.manifest import (
     ALGORITHMS,
     Entry,
     coverage,
-    file_of,
+    is_there,
     judged_manifest,
     readable_manifest,
     unequal,
@@ -251,5 +251,5 @@ def listed_files_are_referenced(package: Package) -> Found:
     known = set(package.expected_members())
     for entry in manifest.entries if manifest else ():
         name = package.member_name(entry.name)
-        if name not in known and file_of(package, entry) is not None:
+        if name not in known and is_there(package, entry):
             yield entry.at, f"manifest lists a file that nothing refers to ({entry.name!r})"

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ovf.judging.judge import Judge
 from ovf.judging.validate import validate
 from ovf.manifest import Verification, parse_manifest
 from ovf.package import Package
 from rehost.errors import DamagedInputError, InteropError, TransferError
 from rehost.report import Finding, Location, Severity
+from rehost.selection import Selection
 from tests.ovf.builders import beside, manifest, pack, said, signed_off, with_disk
 from tests.ovf.contents.disk_cases import stream
 
@@ -306,6 +308,22 @@ def test_names_outside_the_package_are_findings_and_no_end_of_judging(tmp_path: 
         " ('/build/web.ovf')",
         f"MAN-013 {at}/web.mf:2: manifest lists a file that is not in the package ('../disk.vmdk')",
         f"PKG-024 {at}/web.ovf:3: ovf:href leads out of the package ('../disk.vmdk')",
+    ]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_link_keeps_nobody_from_judging_the_rest(tmp_path: Path, *, deep: bool) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "disk.vmdk").write_bytes(stream(65536))
+    beside(tmp_path / "in", with_disk(), {"web.mf": f"SHA256(disk.vmdk)= {B2}\n".encode()})
+    (tmp_path / "in" / "disk.vmdk").symlink_to("../disk.vmdk")
+    at = tmp_path / "in"
+    subject, error = Judge(Selection(frozenset(["MAN"])), deep=deep).judge(at / "web.ovf")
+    assert error is None
+    assert [f"{each.place}: {each.finding.message}" for each in subject.judged] == [
+        f"{at}/web.mf: descriptor is not in the manifest ('web.ovf')",
+        f"{at}/web.mf:1:1: digests are SHA256, which OVF 1 does not know",
+        f"{at}/web.mf:1:8: names a symbolic link ('disk.vmdk')",
     ]
 
 

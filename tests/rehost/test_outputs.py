@@ -227,6 +227,17 @@ def test_a_commit_without_all_files_gives_an_error_and_no_result(tmp_path: Path)
     assert names(tmp_path) == []
 
 
+def test_a_folder_in_the_way_of_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "disk.raw").mkdir()
+    with (
+        pytest.raises(EnvironmentFailureError) as caught,
+        staged(tmp_path / "disk.raw", force=True) as path,
+    ):
+        path.touch()
+    assert str(caught.value) == f"{tmp_path}/disk.raw: cannot be written (Is a directory)"
+    assert names(tmp_path) == ["disk.raw"]
+
+
 def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(EnvironmentFailureError) as caught, staged(tmp_path / "out" / "disk.raw"):
