@@ -181,7 +181,7 @@ def test_bytes_behind_a_streams_end_are_a_warning_for_vmware(tmp_path: Path) -> 
         if finding.rule.startswith("DSK")
     ]
     source = (
-        "issue: github.com/home-assistant/operating-system/issues/2121, "
+        "reported: github.com/home-assistant/operating-system/issues/2121, "
         "coreos/coreos-assembler/pull/1156; the cause is unconfirmed"
     )
     assert found == [("DSK-014", Severity.WARNING, "vmware-esxi-7.0", source)]
