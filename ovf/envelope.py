@@ -28,8 +28,6 @@ from rehost.report import Location
 from rehost.tracked import line_of, local_name, summary
 
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-VMW = "http://www.vmware.com/schema/ovf"
-VBOX = "http://www.virtualbox.org/ovf/machine"
 PROPERTY_MACRO = re.compile(r"\$\{([^{}]+)\}")
 TRUE = frozenset(("true", "1"))
 """Both words XML Schema has for it."""

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from ovf.namespaces import OVF_10, OVF_20
 from rehost.report import Location
 from rehost.tracked import line_of, summary
 
 VERSIONS = {
-    "http://schemas.dmtf.org/ovf/envelope/1": "1",
-    "http://schemas.dmtf.org/ovf/envelope/2": "2",
+    OVF_10: "1",
+    OVF_20: "2",
 }
 FOREIGN = "0"
 """What stands for a version where the descriptor is in none of the standard's."""

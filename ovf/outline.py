@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from ovf.envelope import Envelope
+from ovf.namespaces import CIM
 from rehost.report import Location
 from rehost.tracked import local_name, summary
 
@@ -23,8 +24,6 @@ NORMAL = "normal"
 MOST_DIGITS = 20
 LARGEST = 10**MOST_DIGITS
 MOST_KINDS = 10**9
-CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_"
-"""What the namespaces of items' children begin with."""
 LATER = tuple(f"{{{CIM}{kind}AllocationSettingData" for kind in ("Storage", "EthernetPort"))
 """What properties begin with that only items of OVF 2.x have."""
 PROPERTIES = (f"{{{CIM}ResourceAllocationSettingData", *LATER)

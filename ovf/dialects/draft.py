@@ -13,13 +13,12 @@ import re
 from lxml import etree
 
 from ovf.dialect import Dialect
+from ovf.namespaces import CIM, OVF_09, OVF_10, XSI
 
-OVF_09 = "http://www.vmware.com/schema/ovf/1/envelope"
-OVF_10 = "http://schemas.dmtf.org/ovf/envelope/1"
-XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+XSI_TYPE = f"{{{XSI}}}type"
 TYPED = frozenset(("Section", "Content"))
 TYPE = re.compile(r"(?:([\w.-]+):)?([A-Za-z_]\w*)_Type", re.ASCII)
-SETTINGS = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_"
+SETTINGS = f"{{{CIM}"
 RENAMED = {"InstanceId": "InstanceID", "Caption": "ElementName", "BusNumber": "Address"}
 
 

@@ -15,10 +15,10 @@ from lxml import etree
 from ovf.dialect import Dialect
 from ovf.machines.guests import family, is_64_bit
 from ovf.machines.vendors import canonical_uuid
+from ovf.namespaces import OVF_10
 from ovf.outline import whole
 from ovf.ovirt.items import Disks, resource_of, translate_items
 from ovf.ovirt.terms import (
-    OVF_10,
     OVF_OVIRT,
     OVIRT,
     SETTINGS,

@@ -8,16 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ovf.edit.draft import Draft
-from ovf.text.fragment import CIM, escaped_text, escaped_value
+from ovf.namespaces import EPASD, RASD, SASD, VMW, VSSD
+from ovf.text.fragment import escaped_text, escaped_value
 from rehost.errors import UsageError
 
 VERSIONS = ("1", "2")
-SETTINGS = {
-    "rasd": "CIM_ResourceAllocationSettingData",
-    "vssd": "CIM_VirtualSystemSettingData",
-    "sasd": "CIM_StorageAllocationSettingData",
-    "epasd": "CIM_EthernetPortAllocationSettingData",
-}
+SETTINGS = {"rasd": RASD, "vssd": VSSD, "sasd": SASD, "epasd": EPASD}
 TEXT = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <Envelope xmlns="{namespace}" xmlns:ovf="{namespace}"{settings} xmlns:vmw="{vmw}">
@@ -44,7 +40,6 @@ COLLECTION = """\
   <Name>{name}</Name>
 {systems}
 </VirtualSystemCollection>"""
-VMW = "http://www.vmware.com/schema/ovf"
 
 
 def created(name: str, version: str = "1") -> Draft:
@@ -83,7 +78,7 @@ def ids_of(names: Sequence[str]) -> list[str]:
 def _draft(name: str, version: str, content: str) -> Draft:
     _refuse_odd(name)
     used = list(SETTINGS)[: 2 if version == "1" else 4]
-    settings = "".join(f'\n    xmlns:{prefix}="{CIM}{SETTINGS[prefix]}"' for prefix in used)
+    settings = "".join(f'\n    xmlns:{prefix}="{SETTINGS[prefix]}"' for prefix in used)
     text = TEXT.format(
         namespace=f"http://schemas.dmtf.org/ovf/envelope/{version}",
         settings=settings + "\n   ",

@@ -17,9 +17,9 @@ from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
 from ovf.edit.options import refuse_several, refuse_unknown
-from ovf.envelope import VMW
+from ovf.namespaces import CIM, VMW, VSSD
 from ovf.outline import WrittenItem, whole
-from ovf.text.fragment import CIM, fit
+from ovf.text.fragment import fit
 from rehost.errors import InteropError, UsageError
 from rehost.tracked import local_name
 
@@ -91,23 +91,22 @@ def set_hardware_type(draft: Draft, system: str | None, kinds: Sequence[str]) ->
     """Say which families of virtual hardware it is made for: ``vmx-13``, ``virtualbox-2.2``."""
     hardware = Hardware.of(draft, system)
     element = draft.envelope.first(hardware.section, "System")
-    space = f"{CIM}CIM_VirtualSystemSettingData"
     text = " ".join(kinds)
     if element is None:
         made = draft.new("System")
         said = ("Virtual Hardware Family", "0", draft.identifier(draft.system(system)), text)
         for name, value in zip(SYSTEM, said, strict=True):
-            etree.SubElement(made, f"{{{space}}}{name}").text = fit(value)
+            etree.SubElement(made, f"{{{VSSD}}}{name}").text = fit(value)
         draft.put(hardware.section, made, ("Info", "System"))
     else:
-        _say_in_system(draft, element, space, text)
+        _say_in_system(draft, element, text)
     draft.settle()
 
 
-def _say_in_system(draft: Draft, element: etree._Element, space: str, text: str) -> None:
+def _say_in_system(draft: Draft, element: etree._Element, text: str) -> None:
     children = list(element.iterchildren(etree.Element))
     spaces = [etree.QName(child).namespace or "" for child in children]
-    space = next((each for each in spaces if each.startswith(CIM)), space)
+    space = next((each for each in spaces if each.startswith(CIM)), VSSD)
     for child in children:
         if local_name(str(child.tag)) == "VirtualSystemType":
             draft.write(child, text)

@@ -15,19 +15,19 @@ from lxml import etree
 
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
+from ovf.namespaces import EPASD, RASD, SASD
 from ovf.outline import WrittenItem, children_of, is_property, items_of, whole
-from ovf.text.fragment import CIM, fit
+from ovf.text.fragment import fit
 from rehost.errors import DamagedInputError, UsageError
 from rehost.tracked import local_name, summary
 
 NORMAL = "normal"
-RASD = f"{CIM}CIM_ResourceAllocationSettingData"
 TAGS = ("Item", "EthernetPortItem", "StorageItem")
 """In the order OVF 2.x wants them to stand in a section."""
 SETTINGS = {
     "Item": RASD,
-    "EthernetPortItem": f"{CIM}CIM_EthernetPortAllocationSettingData",
-    "StorageItem": f"{CIM}CIM_StorageAllocationSettingData",
+    "EthernetPortItem": EPASD,
+    "StorageItem": SASD,
 }
 STORAGE = frozenset((ResourceType.FLOPPY, ResourceType.CD, ResourceType.DVD, ResourceType.DISK))
 BEHIND = ("VirtualHardwareSection", "Info", "System", *TAGS)

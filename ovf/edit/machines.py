@@ -20,8 +20,8 @@ from ovf.edit.networks import add_network, add_nic
 from ovf.edit.ports import add_serial_port
 from ovf.edit.renaming import distinct
 from ovf.edit.sections import set_annotation, set_operating_system
-from ovf.envelope import VMW
 from ovf.machines.controllers import spelled
+from ovf.namespaces import VMW
 from ovf.package import name_of
 from ovf.writing.write import Member
 from rehost.machine import (

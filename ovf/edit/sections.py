@@ -10,7 +10,7 @@ from lxml import etree
 
 from ovf.cim import OPERATING_SYSTEMS
 from ovf.edit.draft import Draft
-from ovf.envelope import VMW
+from ovf.namespaces import VMW
 from rehost.errors import UsageError
 from rehost.tracked import summary
 

@@ -10,10 +10,10 @@ from ovf.edit.draft import Draft
 from ovf.edit.files import free_id
 from ovf.judging.profile import Target
 from ovf.mending.fix import Done, Places, fix, fix_for
+from ovf.namespaces import VSSD
 from ovf.outline import hardware_sections
 from rehost.tracked import local_name, summary
 
-VSSD = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData"
 NAME = "Virtual Hardware Family"
 FIRST = "0"
 BEHIND = ("Info", "System")

@@ -10,15 +10,8 @@ from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
 from ovf.envelope import Envelope
 from ovf.mending.fix import Done, fix
-from ovf.outline import (
-    NORMAL,
-    WrittenItem,
-    children_of,
-    every_item,
-    is_property,
-    item_sections,
-)
-from ovf.text.fragment import CIM
+from ovf.namespaces import CIM
+from ovf.outline import NORMAL, WrittenItem, children_of, every_item, is_property, item_sections
 from rehost.errors import DamagedInputError
 from rehost.tracked import label, local_name, summary
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
-from ovf.envelope import VMW
 from ovf.importers import reading as importing
 from ovf.importers.virt_v2v import DIGITS
 from ovf.judging.profile import Target
 from ovf.mending import rephrase as restating
 from ovf.mending.fix import Done, Places, fix_for
+from ovf.namespaces import VMW
 from ovf.outline import ItemSection, hardware_sections
 from rehost.tracked import local_name, summary
 

@@ -13,7 +13,8 @@ from lxml import etree
 
 from ovf import units
 from ovf.cim import ResourceType
-from ovf.envelope import VMW, Envelope
+from ovf.envelope import Envelope
+from ovf.namespaces import VMW
 from ovf.outline import NORMAL, WrittenItem, items
 from rehost.errors import DamagedInputError
 from rehost.report import Location

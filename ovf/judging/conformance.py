@@ -9,8 +9,9 @@ from enum import Enum
 
 from lxml import etree
 
-from ovf.envelope import VMW, Envelope
+from ovf.envelope import Envelope
 from ovf.extensions import extensions
+from ovf.namespaces import VMW
 
 PUBLISHED = frozenset((VMW, "http://www.vmware.com/vcloud/v1", "http://www.vmware.com/vcloud/v1.5"))
 """Namespaces whose owner publishes a schema; VMware does with the API of vCloud Director."""

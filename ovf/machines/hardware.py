@@ -13,13 +13,13 @@ from lxml import etree
 
 from ovf import cim
 from ovf.cim import ResourceType
-from ovf.envelope import VBOX, VMW
 from ovf.machines import subtypes, vendors
 from ovf.machines.controllers import Controllers
 from ovf.machines.devices import Devices
 from ovf.machines.drives import MEDIA, Drives
 from ovf.machines.items import Item, Reading, items_of, rest_of
 from ovf.machines.sections import around, sections_of
+from ovf.namespaces import VBOX, VMW
 from ovf.package import Package
 from rehost.errors import DamagedInputError
 from rehost.machine import GuestOs, Machine, Origin, Reservation, Topology

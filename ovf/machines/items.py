@@ -14,7 +14,8 @@ from typing import TypeVar
 from lxml import etree
 
 from ovf import cim, units
-from ovf.envelope import VMW, Envelope, number
+from ovf.envelope import Envelope, number
+from ovf.namespaces import VMW
 from ovf.package import Package
 from rehost.errors import DamagedInputError
 from rehost.report import Loss, assumed, dropped

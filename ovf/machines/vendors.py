@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from ovf.envelope import VMW
 from ovf.machines.items import Reading, config
+from ovf.namespaces import VMW
 from rehost.machine import BootDevice, ClockOffset, Cpu, Firmware, Nic, Tpm
 from rehost.tracked import Tracked
 

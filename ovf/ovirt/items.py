@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from lxml import etree
 
 from ovf.cim import ResourceType
+from ovf.namespaces import VMW
 from ovf.outline import whole
-from ovf.ovirt.terms import VMW, is_of_standard, ovf, own, put, rasd, remove, take, text_of
+from ovf.ovirt.terms import is_of_standard, ovf, own, put, rasd, remove, take, text_of
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 NIC_MODELS = ("virtio", "rtl8139", "e1000", "virtio", "spapr-vlan", "SriovEthernetCard", "e1000e")

@@ -11,20 +11,16 @@ import re
 
 from lxml import etree
 
+from ovf.namespaces import OVF_10, RASD, VMW, VSSD, XSI
 from ovf.schema.vocabulary import vocabulary
-from ovf.text.fragment import CIM
 
-OVF_10 = "http://schemas.dmtf.org/ovf/envelope/1"
 OVF_OVIRT = f"{OVF_10}/"
 OVIRT = "http://www.ovirt.org/ovf"
-RASD = f"{CIM}CIM_ResourceAllocationSettingData"
-XSI = "http://www.w3.org/2001/XMLSchema-instance"
-VMW = "http://www.vmware.com/schema/ovf"
 SPACES: dict[str | None, str] = {
     None: OVF_10,
     "ovf": OVF_10,
     "rasd": RASD,
-    "vssd": f"{CIM}CIM_VirtualSystemSettingData",
+    "vssd": VSSD,
     "vmw": VMW,
     "ovirt": OVIRT,
     "xsi": XSI,

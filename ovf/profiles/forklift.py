@@ -15,17 +15,17 @@ from ovf.importers import hits
 from ovf.importers.reading import devices
 from ovf.importers.virt_v2v import CONVERTING
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
+from ovf.namespaces import VBOX, VMW
 from ovf.package import Package
 from rehost.report import Severity
 from rehost.tracked import summary
 
 SERVER = "forklift, cmd/ova-provider-server/ova-provider-server.go"
 BUILDER = "forklift, pkg/controller/plan/adapter/ova/builder.go"
-VMWARE = "http://www.vmware.com/schema/ovf"
 OTHERS = {
     "http://schemas.citrix.com/ovf/envelope/1": "Xen",
     "http://www.citrix.com/xenclient/ovf/1": "Xen",
-    "http://www.virtualbox.org/ovf/machine": "VirtualBox",
+    VBOX: "VirtualBox",
     "http://www.ovirt.org/ovf": "oVirt",
 }
 NUMBER = re.compile(r"[+-]?[0-9]+")
@@ -48,7 +48,7 @@ def producer(package: Package, target: Target) -> Found:
     envelope = package.envelope
     declared = {str(uri) for uri in envelope.root.nsmap.values()}
     other = next((OTHERS[uri] for uri in OTHERS if uri in declared), None)
-    if other or not any(VMWARE in uri for uri in declared):
+    if other or not any(VMW in uri for uri in declared):
         yield Hit(envelope.at(envelope.root), f"producer is {other or 'unknown'}, not VMware")
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 from ovf.cim import ResourceType
-from ovf.envelope import VMW
 from ovf.importers import hits
 from ovf.importers import reading as importing
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
+from ovf.namespaces import VMW
 from ovf.outline import items
 from ovf.package import Package
 from rehost.report import Severity

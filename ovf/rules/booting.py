@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ovf.judging.rule import Basis, rule
-from ovf.outline import CIM, ITEMS
+from ovf.namespaces import CIM
+from ovf.outline import ITEMS
 from ovf.package import Package
 from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf import cim
-from ovf.envelope import VBOX, VMW
 from ovf.judging.rule import Basis, rule
 from ovf.machines.guests import family, is_64_bit
+from ovf.namespaces import VBOX, VMW
 from ovf.outline import whole
 from ovf.package import Package
 from rehost.report import Location, Severity

@@ -12,8 +12,8 @@ from ovf.cim import ResourceType
 from ovf.envelope import Envelope
 from ovf.extensions import is_unknown
 from ovf.judging.rule import Basis, rule
+from ovf.namespaces import CIM
 from ovf.outline import (
-    CIM,
     CLASSES_OF_ITEMS,
     NORMAL,
     every_item,

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.judging.rule import VERSION_2, Basis, rule
+from ovf.namespaces import EPASD
 from ovf.outline import items
 from ovf.package import Package
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 
-PORTS = (
-    "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_EthernetPortAllocationSettingData",
-    "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_EthernetPortAllocationSettingData.xsd",
-)
+PORTS = (EPASD, f"{EPASD}.xsd")
 """As the schema has it, and as VirtualBox and COT write it."""
 NOT_IN_A_URI = re.compile(r"[^!-~]|[\"<>\\^`{|}]")
 Found = Iterator[tuple[Location, str]]

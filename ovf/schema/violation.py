@@ -13,7 +13,8 @@ from enum import Enum
 
 from lxml import etree
 
-from ovf.schema.vocabulary import CIM, PREFIXES, spelled
+from ovf.namespaces import CIM
+from ovf.schema.vocabulary import PREFIXES, spelled
 from rehost.tracked import line_of, local_name, summary
 
 EXPECTED_IS = "Expected is "

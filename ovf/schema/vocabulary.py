@@ -14,9 +14,9 @@ from pathlib import Path
 from lxml import etree
 
 from ovf.foreign import VERSIONS
+from ovf.namespaces import CIM, EPASD, RASD, SASD, VSSD
 
 OWN_SCHEMAS = Path(__file__).parents[2] / "schemas" / "ovf"
-CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_"
 PREFIXES = {
     "http://www.w3.org/XML/1998/namespace": "xml",
     "http://www.w3.org/2000/09/xmldsig#": "ds",
@@ -26,10 +26,10 @@ PREFIXES = {
     "http://schemas.dmtf.org/ovf/environment/1": "ovfenv",
     f"{CIM}BootConfigSetting": "bootc",
     f"{CIM}BootSourceSetting": "boots",
-    f"{CIM}EthernetPortAllocationSettingData": "epasd",
-    f"{CIM}ResourceAllocationSettingData": "rasd",
-    f"{CIM}StorageAllocationSettingData": "sasd",
-    f"{CIM}VirtualSystemSettingData": "vssd",
+    EPASD: "epasd",
+    RASD: "rasd",
+    SASD: "sasd",
+    VSSD: "vssd",
 }
 """The prefixes the standard gives namespaces other than the envelope's own."""
 XS = "{http://www.w3.org/2001/XMLSchema}"

@@ -12,21 +12,21 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from ovf.namespaces import EPASD, OVF_10, OVF_20, RASD, SASD, VMW, VSSD
 from rehost.errors import UsageError
 from rehost.tracked import summary
 
 Scope = Mapping[str | None, str]
 
 XML = "http://www.w3.org/XML/1998/namespace"
-CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"
 PREFIXES = {
-    "http://schemas.dmtf.org/ovf/envelope/1": "ovf",
-    "http://schemas.dmtf.org/ovf/envelope/2": "ovf",
-    f"{CIM}CIM_ResourceAllocationSettingData": "rasd",
-    f"{CIM}CIM_VirtualSystemSettingData": "vssd",
-    f"{CIM}CIM_StorageAllocationSettingData": "sasd",
-    f"{CIM}CIM_EthernetPortAllocationSettingData": "epasd",
-    "http://www.vmware.com/schema/ovf": "vmw",
+    OVF_10: "ovf",
+    OVF_20: "ovf",
+    RASD: "rasd",
+    VSSD: "vssd",
+    SASD: "sasd",
+    EPASD: "epasd",
+    VMW: "vmw",
 }
 UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})

@@ -13,10 +13,10 @@ from typing import cast
 from lxml import etree
 
 from ovf.edit.draft import Draft
-from ovf.edit.items import RASD
 from ovf.envelope import Envelope
 from ovf.extensions import is_unknown
 from ovf.mending.fix import all_fixes
+from ovf.namespaces import OVF_10, RASD
 from ovf.package import Package
 from ovf.text.fragment import PREFIXES
 from ovf.versions.items import restate_items
@@ -24,7 +24,6 @@ from ovf.versions.restatement import Restatement, lines_of
 from rehost.report import Loss, dropped
 from rehost.tracked import content, label, line_of
 
-OVF_10 = "http://schemas.dmtf.org/ovf/envelope/1"
 WANTED = ("CNT-003", "ENV-005", "VHS-007")
 """What OVF 1.x asks for in every descriptor, and drafts did not: Info, order, a named System."""
 UNKNOWN = "CIM's schema has no such property any more"

@@ -11,7 +11,8 @@ from __future__ import annotations
 from lxml import etree
 
 from ovf.cim import ResourceType, device_name
-from ovf.edit.items import RASD, SETTINGS, TAGS
+from ovf.edit.items import SETTINGS, TAGS
+from ovf.namespaces import RASD
 from ovf.outline import WrittenItem, item_sections
 from ovf.schema.vocabulary import vocabulary
 from ovf.versions.restatement import Restatement

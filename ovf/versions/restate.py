@@ -12,6 +12,7 @@ from lxml import etree
 
 from ovf.edit.draft import Draft
 from ovf.foreign import VERSIONS
+from ovf.namespaces import XSI
 from ovf.schema.judged_copy import ENVELOPE
 from ovf.schema.vocabulary import corrected
 from ovf.versions.items import namespaces_of, restate_items
@@ -20,7 +21,7 @@ from ovf.versions.sections import needs_extensions, restate_sections
 from rehost.report import Loss
 from rehost.tracked import summary
 
-SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
+SCHEMA_LOCATION = f"{{{XSI}}}schemaLocation"
 OTHER_SCHEMA = "it names schemas of another version"
 
 

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ovf.cim import ResourceType
-from ovf.envelope import VBOX
 from ovf.importers import hits
 from ovf.importers import reading as importing
 from ovf.importers.virtualbox.source import IMPORT, READER, line_of
 from ovf.judging.profile import Hit, Sure, Target, check
+from ovf.namespaces import VBOX
 from ovf.outline import hardware_sections, items
 from ovf.package import Package
 from rehost.report import Severity

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ovf.envelope import VMW
 from ovf.judging.profile import Hit, Sure, Target, check
+from ovf.namespaces import VMW
 from ovf.package import Package
 from rehost.report import Severity
 from rehost.tracked import summary

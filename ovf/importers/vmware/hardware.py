@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.cim import ResourceType
-from ovf.envelope import VMW, Envelope
+from ovf.envelope import Envelope
 from ovf.importers import reading as importing
 from ovf.importers.reading import Hardware
 from ovf.importers.vmware.hosts import host_of
 from ovf.judging.profile import Hit, Sure, Target, check
+from ovf.namespaces import VMW
 from ovf.outline import NORMAL, WrittenItem, items
 from ovf.package import Package
 from rehost.report import Severity

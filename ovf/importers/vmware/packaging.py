@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ovf.envelope import VMW, Envelope
+from ovf.envelope import Envelope
 from ovf.importers import hits
 from ovf.importers import reading as importing
 from ovf.judging.profile import Hit, Sure, Target, check
 from ovf.judging.rule import Needs
 from ovf.manifest import Entry, read_manifest
+from ovf.namespaces import VMW
 from ovf.outline import whole
 from ovf.package import Package, is_remote
 from rehost.errors import DamagedInputError

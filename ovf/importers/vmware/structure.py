@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ovf.envelope import VMW, Envelope
+from ovf.envelope import Envelope
 from ovf.importers import reading as importing
 from ovf.judging.profile import Hit, Sure, Target, check
+from ovf.namespaces import CIM, OVF_20, VMW
 from ovf.package import Package
 from rehost.tracked import local_name, summary
 
-CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_"
 DESCRIBING = ("AnnotationSection", "ProductSection", "EulaSection")
 SECTIONS = {
     "Envelope": frozenset(("DiskSection", "NetworkSection", "DeploymentOptionSection")),
@@ -27,7 +27,7 @@ SECTIONS = {
         (*DESCRIBING, "OperatingSystemSection", "InstallSection", "VirtualHardwareSection")
     ),
 }
-ITS_OWN = frozenset((VMW, "http://schemas.dmtf.org/ovf/envelope/2"))
+ITS_OWN = frozenset((VMW, OVF_20))
 """Whose sections it writes itself: its own, and single ones of OVF 2 inside of OVF 1."""
 OF_DRAFTS = frozenset(("EulaSection",))
 """What the drafts let stand anywhere."""

@@ -13,10 +13,11 @@ from lxml import etree
 from ovf.foreign import VERSIONS
 from ovf.judging.rule import Needs, all_rules
 from ovf.judging.validate import validate
+from ovf.namespaces import CIM
 from ovf.package import Descriptor, Package
 from ovf.schema.tellers import TELLERS
 from ovf.schema.verdict import violations
-from ovf.schema.vocabulary import CIM, OWN_SCHEMAS
+from ovf.schema.vocabulary import OWN_SCHEMAS
 from ovf.storage import Folder
 from rehost.report import Finding, Severity
 from tests.ovf.builders import beside, descriptor

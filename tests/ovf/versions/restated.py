@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from ovf.edit.draft import Draft
-from ovf.text.fragment import CIM
+from ovf.namespaces import EPASD, RASD, SASD
 from ovf.versions.restate import restate
 from rehost.report import Loss
 
-SASD = f"{CIM}CIM_StorageAllocationSettingData"
-EPASD = f"{CIM}CIM_EthernetPortAllocationSettingData"
-RASD = f"{CIM}CIM_ResourceAllocationSettingData"
 TWO = f"""\
 <?xml version='1.0'?>
 <!-- a shop -->

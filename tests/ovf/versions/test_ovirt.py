@@ -10,9 +10,9 @@ from lxml import etree
 
 from ovf.judging.validate import validate
 from ovf.machines.hardware import read_machines
+from ovf.namespaces import RASD, VSSD
 from ovf.ovirt.terms import OVIRT
 from ovf.package import Package
-from ovf.text.fragment import CIM
 from rehost.errors import InteropError, UnsupportedInputError
 from rehost.machine import (
     Address,
@@ -90,8 +90,8 @@ def ovirt(
     drives = "".join(drive(image) for image, _ in disks)
     return f"""<?xml version="1.0"?>
 <ovf:Envelope xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1/" ovf:version="{release}"
- xmlns:rasd="{CIM}CIM_ResourceAllocationSettingData"
- xmlns:vssd="{CIM}CIM_VirtualSystemSettingData"
+ xmlns:rasd="{RASD}"
+ xmlns:vssd="{VSSD}"
  xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
 <References>{files}</References>
 <Section xsi:type="ovf:NetworkSection_Type"><Info/><Network ovf:name="lan"/></Section>
