@@ -5,10 +5,10 @@ from __future__ import annotations
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
-from ovf.importers import reading as importing
+from ovf.importers import reading
 from ovf.importers.virt_v2v import DIGITS
 from ovf.judging.profile import Target
-from ovf.mending import rephrase as restating
+from ovf.mending import rephrase
 from ovf.mending.fix import Done, Places, fix_for
 from ovf.namespaces import VMW
 from ovf.outline import ItemSection, hardware_sections
@@ -17,21 +17,21 @@ from rehost.tracked import local_name, summary
 PROCESSORS = "Number of Virtual CPUs"
 MEMORY = "Memory Size"
 
-first_version = fix_for("V2V-001")(restating.as_first_version)
-memory_for_virt_v2v = fix_for("V2V-003")(restating.memory_in_mebibytes)
-disk_of_drive = fix_for("V2V-004")(restating.drives_of_disks)
-chunks_joined = fix_for("V2V-012")(restating.plain_files)
-memory_for_ovirt = fix_for("OVI-002")(restating.memory_in_mebibytes)
-capacity_for_ovirt = fix_for("OVI-004")(restating.capacities_in_bytes)
-memory_for_forklift = fix_for("FKL-004")(restating.memory_in_mebibytes)
-capacity_for_forklift = fix_for("FKL-004")(restating.capacities_in_bytes)
-missing_unit = fix_for("FKL-005")(restating.memory_in_mebibytes)
+first_version = fix_for("V2V-001")(rephrase.as_first_version)
+memory_for_virt_v2v = fix_for("V2V-003")(rephrase.memory_in_mebibytes)
+disk_of_drive = fix_for("V2V-004")(rephrase.drives_of_disks)
+chunks_joined = fix_for("V2V-012")(rephrase.plain_files)
+memory_for_ovirt = fix_for("OVI-002")(rephrase.memory_in_mebibytes)
+capacity_for_ovirt = fix_for("OVI-004")(rephrase.capacities_in_bytes)
+memory_for_forklift = fix_for("FKL-004")(rephrase.memory_in_mebibytes)
+capacity_for_forklift = fix_for("FKL-004")(rephrase.capacities_in_bytes)
+missing_unit = fix_for("FKL-005")(rephrase.memory_in_mebibytes)
 
 
 @fix_for("V2V-008")
 def firmware_in_lower_case(draft: Draft, _: Target, places: Places) -> Done:
     """Write efi and bios in lower case."""
-    for entry, value in importing.firmware(draft.envelope):
+    for entry, value in reading.firmware(draft.envelope):
         if draft.envelope.at(entry) in places and value.lower() in {"efi", "bios"}:
             draft.text.set(entry, f"{{{VMW}}}value", value.lower())
             yield entry, f"firmware: {summary(value)} -> {value.lower()}"
@@ -44,7 +44,7 @@ def controllers_numbered(draft: Draft, _: Target, places: Places) -> Done:
         parents = {item.said.get("Parent") for item in section.items if item.at in places}
         free = int(Hardware(draft, section.element).free_instance())
         for item in section.items:
-            if item.instance not in parents or item.kind not in importing.CONTROLLERS:
+            if item.instance not in parents or item.kind not in reading.CONTROLLERS:
                 continue
             old = item.instance or ""
             if not DIGITS.fullmatch(old):
@@ -67,10 +67,10 @@ def _renumber(draft: Draft, section: ItemSection, old: str, new: str) -> None:
 @fix_for("FKL-002")
 def processors_described(draft: Draft, _: Target, places: Places) -> Done:
     """Describe the processors in the words that they are looked for by."""
-    yield from restating.described_as(draft, places, ResourceType.PROCESSOR, PROCESSORS)
+    yield from rephrase.described_as(draft, places, ResourceType.PROCESSOR, PROCESSORS)
 
 
 @fix_for("FKL-003")
 def memory_described(draft: Draft, _: Target, places: Places) -> Done:
     """Describe the memory in the words that it is looked for by."""
-    yield from restating.described_as(draft, places, ResourceType.MEMORY, MEMORY)
+    yield from rephrase.described_as(draft, places, ResourceType.MEMORY, MEMORY)

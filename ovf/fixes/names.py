@@ -18,7 +18,7 @@ from ovf.edit.files import listed
 from ovf.edit.renaming import distinct, rename_disks, rename_file, rename_file_ids
 from ovf.envelope import Reference
 from ovf.judging.profile import Target
-from ovf.mending import rephrase as restating
+from ovf.mending import rephrase
 from ovf.mending.fix import Done, Places, fix_for
 from ovf.outline import items
 from ovf.package import Package, is_remote, name_of
@@ -35,7 +35,7 @@ FEWEST_DIGITS = 2
 @fix_for("XEN-003")
 def disks_numbered(draft: Draft, _: Target, places: Places) -> Done:
     """Number the disks with as many digits each."""
-    found = [(element, disk) for element, disk in restating.disks(draft) if disk.id]
+    found = [(element, disk) for element, disk in rephrase.disks(draft) if disk.id]
     if not places:
         return
     digits = max(FEWEST_DIGITS, len(str(len(found))))
@@ -54,7 +54,7 @@ def plain_ids_of_disks(draft: Draft, _: Target, places: Places) -> Done:
         for item in items(draft.envelope)
         if item.at in places and not RESOURCE.fullmatch(item.said.get("HostResource", ""))
     }
-    found = {disk.id: element for element, disk in restating.disks(draft) if disk.id in resources}
+    found = {disk.id: element for element, disk in rephrase.disks(draft) if disk.id in resources}
     names = {old: ODD_ID.sub("-", old).strip("-") or "disk" for old in found if old}
     names = distinct(names, (disk.id or "" for disk in draft.envelope.disks))
     rename_disks(draft, names)
@@ -143,5 +143,5 @@ def endings_of_files(draft: Draft, _: Target, places: Places) -> Done:
 def streams_in_one_piece(draft: Draft, target: Target, places: Places) -> Done:
     """Join chunks, and let the name of a stream's file end in .vmdk."""
     chunked = {each.at for each in draft.envelope.references if each.chunk_size}
-    yield from restating.plain_files(draft, target, places & chunked)
+    yield from rephrase.plain_files(draft, target, places & chunked)
     yield from _renamed(draft, places - chunked, _named_by_format)

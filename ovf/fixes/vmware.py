@@ -8,13 +8,13 @@ from lxml import etree
 
 from ovf.cim import ResourceType
 from ovf.edit.draft import Draft
-from ovf.importers import reading as importing
+from ovf.importers import reading
 from ovf.importers.reading import Hardware
 from ovf.importers.vmware import hardware, packaging, structure
 from ovf.importers.vmware.hardware import needed_by, version_of
 from ovf.importers.vmware.hosts import host_of
 from ovf.judging.profile import Target
-from ovf.mending import rephrase as restating
+from ovf.mending import rephrase
 from ovf.mending.fix import Done, Places, fix_for
 from ovf.outline import children_of, items
 from rehost.tracked import local_name, summary
@@ -26,7 +26,7 @@ STAYS = frozenset(("VirtualHardwareSection", "DiskSection", "NetworkSection"))
 
 
 def _sections(draft: Draft, places: Places) -> Iterator[Hardware]:
-    for sections in importing.machines(draft.envelope):
+    for sections in reading.machines(draft.envelope):
         for section in sections:
             if section.at in places:
                 yield section
@@ -68,7 +68,7 @@ def families_without_update(draft: Draft, target: Target, places: Places) -> Don
 
 def _as_needed(draft: Draft, target: Target, places: Places) -> Done:
     """Name the hardware version that devices and settings need, if the host runs it."""
-    for sections in importing.machines(draft.envelope):
+    for sections in reading.machines(draft.envelope):
         for section in sections:
             version, needed = version_of(section), needed_by(draft.envelope, section)
             if version is not None and needed > version:
@@ -82,7 +82,7 @@ families_for_settings = fix_for("VMW-011")(_as_needed)
 @fix_for("VMW-006")
 def devices_passed_over(draft: Draft, _: Target, __: Places) -> Done:
     """Mark devices that VMware does not have as not required."""
-    yield from restating.devices_passed_over(draft, hardware.unknown_devices(draft.envelope))
+    yield from rephrase.devices_passed_over(draft, hardware.unknown_devices(draft.envelope))
 
 
 @fix_for("VMW-007")
@@ -102,7 +102,7 @@ def elements_passed_over(draft: Draft, _: Target, __: Places) -> Done:
     envelope = draft.envelope
     for element in structure.unsupported_elements(envelope):
         if etree.QName(element).namespace != envelope.namespace:
-            yield from restating.required_no_more(draft, element, local_name(str(element.tag)))
+            yield from rephrase.required_no_more(draft, element, local_name(str(element.tag)))
 
 
 @fix_for("VMW-021")
@@ -111,16 +111,16 @@ def sections_passed_over(draft: Draft, _: Target, __: Places) -> Done:
     for _holder, element in structure.unsupported_sections(draft.envelope):
         name = local_name(str(element.tag))
         if name not in STAYS:
-            yield from restating.required_no_more(draft, element, name)
+            yield from rephrase.required_no_more(draft, element, name)
 
 
 @fix_for("VMW-036")
 def settings_passed_over(draft: Draft, _: Target, __: Places) -> Done:
     """Mark a vmw:ExtraConfig as not required."""
     for element, key in packaging.required_extras(draft.envelope):
-        yield from restating.required_no_more(draft, element, f"ExtraConfig {key!r}")
+        yield from rephrase.required_no_more(draft, element, f"ExtraConfig {key!r}")
 
 
-files_unpacked = fix_for("VMW-033")(restating.plain_files)
-formats_of_the_files = fix_for("VMW-034")(restating.formats_of_the_files)
-first_version = fix_for("VMW-024")(restating.as_first_version)
+files_unpacked = fix_for("VMW-033")(rephrase.plain_files)
+formats_of_the_files = fix_for("VMW-034")(rephrase.formats_of_the_files)
+first_version = fix_for("VMW-024")(rephrase.as_first_version)

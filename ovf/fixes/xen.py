@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ovf.cim import ResourceType
 from ovf.edit.draft import AROUND, Draft
-from ovf.importers import reading as importing
+from ovf.importers import reading
 from ovf.judging.profile import Target
-from ovf.mending import rephrase as restating
+from ovf.mending import rephrase
 from ovf.mending.fix import Done, Places, fix_for
 from ovf.outline import items
 from ovf.profiles.xenserver import CAPABLE
@@ -15,14 +15,14 @@ from rehost.tracked import summary
 SECTIONS = {ResourceType.DISK: "DiskSection", ResourceType.ETHERNET: "NetworkSection"}
 INFOS = {"DiskSection": "The virtual disks", "NetworkSection": "The list of logical networks"}
 
-first_version = fix_for("XEN-001")(restating.as_first_version)
-memory_unit = fix_for("XEN-002")(restating.memory_in_mebibytes)
-missing_amount_unit = fix_for("XEN-011")(restating.memory_in_mebibytes)
-chunks_joined = fix_for("XEN-008")(restating.plain_files)
-unit_of_memory = fix_for("XOA-003")(restating.memory_in_mebibytes)
-unit_of_capacity = fix_for("XOA-003")(restating.capacities_in_bytes)
-missing_unit = fix_for("XOA-004")(restating.memory_in_mebibytes)
-disk_of_drive = fix_for("XOA-006")(restating.drives_of_disks)
+first_version = fix_for("XEN-001")(rephrase.as_first_version)
+memory_unit = fix_for("XEN-002")(rephrase.memory_in_mebibytes)
+missing_amount_unit = fix_for("XEN-011")(rephrase.memory_in_mebibytes)
+chunks_joined = fix_for("XEN-008")(rephrase.plain_files)
+unit_of_memory = fix_for("XOA-003")(rephrase.memory_in_mebibytes)
+unit_of_capacity = fix_for("XOA-003")(rephrase.capacities_in_bytes)
+missing_unit = fix_for("XOA-004")(rephrase.memory_in_mebibytes)
+disk_of_drive = fix_for("XOA-006")(rephrase.drives_of_disks)
 
 
 @fix_for("XEN-005")
@@ -59,7 +59,7 @@ def captions_left_out(draft: Draft, _: Target, places: Places) -> Done:
         if item.at in places and child is not None:
             text = item.said.get("Caption", "")
             if "Description" not in item.said:
-                restating.said(draft, item, "Description", text)
+                rephrase.said(draft, item, "Description", text)
             draft.text.remove(child)
             yield child, f"{item.label} has no Caption now (was {summary(text)})"
 
@@ -67,8 +67,8 @@ def captions_left_out(draft: Draft, _: Target, places: Places) -> Done:
 @fix_for("XEN-006")
 def devices_passed_over(draft: Draft, _: Target, __: Places) -> Done:
     """Mark devices that Xen does not have as not required."""
-    others = importing.required_besides(CAPABLE | {0}, draft.envelope)
-    yield from restating.devices_passed_over(draft, others)
+    others = reading.required_besides(CAPABLE | {0}, draft.envelope)
+    yield from rephrase.devices_passed_over(draft, others)
 
 
 @fix_for("XOA-009")
@@ -76,5 +76,5 @@ def adapters_enabled(draft: Draft, _: Target, places: Places) -> Done:
     """Say that adapters are there from the start, as they are wherever nothing is said."""
     for item in items(draft.envelope):
         if item.at in places and item.kind == ResourceType.ETHERNET:
-            element = restating.said(draft, item, "AutomaticAllocation", "true")
+            element = rephrase.said(draft, item, "AutomaticAllocation", "true")
             yield element, f"{item.label} has AutomaticAllocation now (true)"

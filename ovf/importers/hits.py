@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ovf.cim import ResourceType
 from ovf.envelope import Envelope
-from ovf.importers import reading as importing
+from ovf.importers import reading
 from ovf.judging.profile import Hit
 from ovf.outline import NORMAL, items, whole
 from rehost.tracked import summary
@@ -59,10 +59,10 @@ def memory_in_mebibytes(envelope: Envelope) -> Iterator[tuple[str, Hit]]:
 
     Whole quantities only; others are no numbers to such importers either.
     """
-    for item in importing.devices(envelope, ResourceType.MEMORY):
+    for item in reading.devices(envelope, ResourceType.MEMORY):
         quantity = item.said.get("VirtualQuantity", "")
         unit = item.said.get("AllocationUnits", "")
-        if whole(quantity) is not None and importing.megabytes(item) != 1:
+        if whole(quantity) is not None and reading.megabytes(item) != 1:
             said = summary(f"{quantity} {unit}")
             yield unit, Hit(item.at, f"memory of {said} becomes {quantity} MiB")
 

@@ -12,8 +12,7 @@ import re
 from collections.abc import Iterator
 
 from ovf.cim import ResourceType
-from ovf.importers import hits
-from ovf.importers import reading as importing
+from ovf.importers import hits, reading
 from ovf.judging.profile import Hit, Sure, Target, check
 from ovf.judging.rule import Needs
 from ovf.manifest import read_manifest
@@ -89,7 +88,7 @@ def host_resource(package: Package, target: Target) -> Found:
     Fix: write ovf:/disk/ and the diskId.
     """
     for item in items(package.envelope):
-        name = importing.disk_of(item, PREFIXES)
+        name = reading.disk_of(item, PREFIXES)
         if item.kind == ResourceType.DISK and name is None:
             resource = summary(item.said.get("HostResource", ""))
             yield Hit(item.at, f"{item.label} names no disk it can read ({resource!r})")
@@ -105,7 +104,7 @@ def empty_disk(package: Package, target: Target) -> Found:
     """
     envelope = package.envelope
     for item in items(envelope):
-        name = importing.disk_of(item, PREFIXES)
+        name = reading.disk_of(item, PREFIXES)
         if item.kind != ResourceType.DISK or name is None:
             continue
         disk = envelope.disk(name)
@@ -153,7 +152,7 @@ def firmware(package: Package, target: Target) -> Found:
     Fix: write efi or bios.
     """
     envelope = package.envelope
-    for entry, value in importing.firmware(envelope):
+    for entry, value in reading.firmware(envelope):
         if value not in {"efi", "bios"}:
             said = {"value": summary(value)}
             yield Hit(envelope.at(entry), f"firmware is unknown ({summary(value)!r})", said)
@@ -205,10 +204,10 @@ def parent(package: Package, target: Target) -> Found:
         if item.instance and DIGITS.fullmatch(item.instance) and "InstanceID" in spelled:
             key = (item.element.getparent(), item.instance)
             kinds.setdefault(key, item.kind)
-    for item in importing.devices(package.envelope, ResourceType.DISK):
+    for item in reading.devices(package.envelope, ResourceType.DISK):
         name = item.said.get("Parent")
         kind = kinds.get((item.element.getparent(), name or ""))
-        if name is not None and kind not in importing.CONTROLLERS:
+        if name is not None and kind not in reading.CONTROLLERS:
             yield Hit(item.at, f"bus of {item.label} is not known (Parent {summary(name)!r})")
 
 

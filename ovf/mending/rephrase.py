@@ -22,7 +22,7 @@ from ovf.edit.files import listed
 from ovf.edit.items import Hardware
 from ovf.edit.renaming import withdraw
 from ovf.envelope import VirtualDisk
-from ovf.importers import reading as importing
+from ovf.importers import reading
 from ovf.judging.profile import Target
 from ovf.mending.fix import Done, Places
 from ovf.outline import WrittenItem, children_of, hardware_sections, items, whole
@@ -42,7 +42,7 @@ HOLDING = frozenset((17, 18, 19, 31, 32))
 def memory_in_mebibytes(draft: Draft, _: Target, places: Places) -> Done:
     """State memory in MiB, with `byte * 2^20`, where that is a whole number."""
     for item in items(draft.envelope):
-        factor = importing.megabytes(item)
+        factor = reading.megabytes(item)
         if item.at not in places or item.kind != ResourceType.MEMORY or factor is None:
             continue
         stated = {name: item.said[name] for name in QUANTITIES if name in item.said}
@@ -61,7 +61,7 @@ def memory_in_mebibytes(draft: Draft, _: Target, places: Places) -> Done:
 def _could_be_bytes(item: WrittenItem) -> bool:
     """Say whether a quantity without a unit is enough for a machine even if it is bytes."""
     return "AllocationUnits" not in item.said and any(
-        (whole(item.said.get(name)) or 0) >= importing.MIB for name in QUANTITIES
+        (whole(item.said.get(name)) or 0) >= reading.MIB for name in QUANTITIES
     )
 
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 from ovf.cim import ResourceType
-from ovf.importers import hits
-from ovf.importers import reading as importing
+from ovf.importers import hits, reading
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.namespaces import VMW
 from ovf.outline import items
@@ -73,7 +72,7 @@ def host_resource(package: Package, target: Target) -> Found:
     Fix: write ovf:/disk/ and the diskId.
     """
     for item in items(package.envelope):
-        name = importing.disk_of(item, PREFIXES)
+        name = reading.disk_of(item, PREFIXES)
         if item.kind == ResourceType.DISK and name is None:
             resource = summary(item.said.get("HostResource", ""))
             said = {"resource": resource}
@@ -95,7 +94,7 @@ def disk_is_listed(package: Package, target: Target) -> Found:
     """
     envelope = package.envelope
     for item in items(envelope):
-        name = importing.disk_of(item, PREFIXES)
+        name = reading.disk_of(item, PREFIXES)
         if item.kind != ResourceType.DISK or name is None:
             continue
         disk = envelope.disk(name)
@@ -124,7 +123,7 @@ def memory_unit(package: Package, target: Target) -> Found:
 
     Fix: write `byte * 2^20`.
     """
-    for item in importing.devices(package.envelope, ResourceType.MEMORY):
+    for item in reading.devices(package.envelope, ResourceType.MEMORY):
         if "AllocationUnits" not in item.said:
             yield Hit(item.at, f"{item.label} has no AllocationUnits")
 

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterator
 
 from ovf.cim import ResourceType
-from ovf.importers import hits
-from ovf.importers import reading as importing
+from ovf.importers import hits, reading
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.package import Package
 from rehost.report import Severity
@@ -60,8 +59,8 @@ def no_such_device(package: Package, target: Target) -> Found:
     Fix: put the disks on SCSI and leave the floppy drive out.
     """
     envelope = package.envelope
-    uefi = any(value == "efi" for _, value in importing.firmware(envelope))
-    for item in importing.devices(envelope, ResourceType.FLOPPY, ResourceType.IDE):
+    uefi = any(value == "efi" for _, value in reading.firmware(envelope))
+    for item in reading.devices(envelope, ResourceType.FLOPPY, ResourceType.IDE):
         if uefi:
             yield Hit(item.at, f"{item.label} is left out, for the machine starts by UEFI")
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 from ovf.cim import ResourceType
-from ovf.importers import hits
-from ovf.importers import reading as importing
+from ovf.importers import hits, reading
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.outline import WrittenItem, items
 from ovf.package import Package
@@ -196,7 +195,7 @@ def adapter(package: Package, target: Target) -> Found:
 
     Fix: write E1000, E1000E or VmxNet3 into rasd:ResourceSubType, or choose it after the import.
     """
-    for item in importing.devices(package.envelope, ResourceType.ETHERNET):
+    for item in reading.devices(package.envelope, ResourceType.ETHERNET):
         model = item.said.get("ResourceSubType", "")
         if model.lower() not in NICS:
             yield Hit(item.at, f"{item.label} becomes an e1000 ({summary(model)!r})")

@@ -14,8 +14,7 @@ from types import MappingProxyType
 from ovf import units
 from ovf.cim import ResourceType
 from ovf.envelope import Envelope
-from ovf.importers import hits
-from ovf.importers import reading as importing
+from ovf.importers import hits, reading
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.outline import items
 from ovf.package import Package
@@ -93,7 +92,7 @@ def _misread(unit: str) -> str | None:
 
 
 def _units(envelope: Envelope) -> Iterator[tuple[Location, str, str]]:
-    for item in importing.devices(envelope, ResourceType.MEMORY):
+    for item in reading.devices(envelope, ResourceType.MEMORY):
         if unit := item.said.get("AllocationUnits"):
             yield item.at, item.label, unit
     for disk in envelope.disks:
@@ -157,7 +156,7 @@ def disk_is_found(package: Package, target: Target) -> Found:
         resource = item.said.get("HostResource")
         if item.kind != ResourceType.DISK or resource is None:
             continue
-        name = importing.disk_of(item, ("ovf:/disk/", "/disk/"))
+        name = reading.disk_of(item, ("ovf:/disk/", "/disk/"))
         if name is None or envelope.disk(name) is None:
             said = {"disk": "null" if name is None else summary(f"{resource},{name}")}
             yield Hit(item.at, f"{item.label} is left out ({summary(resource)!r})", said)
@@ -198,7 +197,7 @@ def adapter_is_enabled(package: Package, target: Target) -> Found:
 
     Fix: write <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>.
     """
-    for item in importing.devices(package.envelope, ResourceType.ETHERNET):
+    for item in reading.devices(package.envelope, ResourceType.ETHERNET):
         if "AutomaticAllocation" not in item.said:
             yield Hit(item.at, f"{item.label} is left out")
 

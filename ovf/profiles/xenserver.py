@@ -13,8 +13,7 @@ from itertools import combinations, islice
 from types import MappingProxyType
 
 from ovf.cim import ResourceType
-from ovf.importers import hits
-from ovf.importers import reading as importing
+from ovf.importers import hits, reading
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.outline import items
 from ovf.package import Package, name_of
@@ -145,7 +144,7 @@ def networks_are_described(package: Package, target: Target) -> Found:
     Fix: add <Description> to each Network.
     """
     envelope = package.envelope
-    if next(importing.devices(envelope, ResourceType.ETHERNET), None) is None:
+    if next(reading.devices(envelope, ResourceType.ETHERNET), None) is None:
         return
     listed = [
         network
@@ -165,7 +164,7 @@ def required_device(package: Package, target: Target) -> Found:
 
     Fix: write ovf:required="false" on the Item, or remove it.
     """
-    for item, kind in importing.required_besides(CAPABLE, package.envelope):
+    for item, kind in reading.required_besides(CAPABLE, package.envelope):
         if kind:
             yield Hit(item.at, f"{item.label} is left out ({kind})")
 
@@ -225,7 +224,7 @@ def several_drives_of_cds(package: Package, target: Target) -> Found:
     Fix: remove the others, and insert what lies in them by hand.
     """
     seen = set()
-    for item in importing.devices(package.envelope, ResourceType.CD, ResourceType.DVD):
+    for item in reading.devices(package.envelope, ResourceType.CD, ResourceType.DVD):
         machine = item.element.getparent()
         if machine in seen:
             yield Hit(item.at, f"{item.label} is left out")
@@ -241,8 +240,8 @@ def empty_disk(package: Package, target: Target) -> Found:
     Fix: add the disk after the import.
     """
     empty = {disk.id for disk in package.envelope.disks if not disk.file_ref}
-    for item in importing.devices(package.envelope, ResourceType.DISK):
-        if importing.disk_of(item, ("ovf:/disk/", "/disk/")) in empty:
+    for item in reading.devices(package.envelope, ResourceType.DISK):
+        if reading.disk_of(item, ("ovf:/disk/", "/disk/")) in empty:
             yield Hit(item.at, f"{item.label} is left out, for its disk is empty")
 
 
@@ -255,7 +254,7 @@ def caption(package: Package, target: Target) -> Found:
 
     Fix: write another Caption, or none.
     """
-    for item in importing.devices(package.envelope, ResourceType.DISK):
+    for item in reading.devices(package.envelope, ResourceType.DISK):
         words = item.said.get("Caption", "").upper()
         found = next((word for word in ("COM", "FLOPPY", "ISO") if word in words), None)
         if found:
@@ -271,7 +270,7 @@ def firmware(package: Package, target: Target) -> Found:
     Fix: set the firmware after the import: `xe vm-param-set HVM-boot-params:firmware=uefi`.
     """
     envelope = package.envelope
-    for entry, value in importing.firmware(envelope):
+    for entry, value in reading.firmware(envelope):
         if value == "efi":
             yield Hit(envelope.at(entry), "machine starts by BIOS, though it needs UEFI")
 

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ovf.cim import ResourceType
-from ovf.importers import hits
-from ovf.importers import reading as importing
+from ovf.importers import hits, reading
 from ovf.importers.virtualbox.source import IMPORT, READER, line_of
 from ovf.judging.profile import Hit, Sure, Target, check
 from ovf.namespaces import VBOX
@@ -71,7 +70,7 @@ def unknown_type(package: Package, target: Target) -> Found:
 
     Fix: write ovf:required="false" on the Item; write 15 for a CD or DVD drive.
     """
-    for item, kind in importing.required_besides(KNOWN, package.envelope):
+    for item, kind in reading.required_besides(KNOWN, package.envelope):
         said = {"type": str(min(kind, 0xFFFF)), **line_of(item.at)}
         yield Hit(item.at, f"{item.label} is of a type it does not know ({kind})", said)
 
@@ -111,7 +110,7 @@ def parent_is_no_controller(package: Package, target: Target) -> Found:
     controllers = {
         (item.element.getparent(), item.instance)
         for item in items(envelope)
-        if item.kind in importing.CONTROLLERS
+        if item.kind in reading.CONTROLLERS
     }
     for item in items(envelope):
         if item.kind not in {ResourceType.CD, ResourceType.DISK}:
@@ -183,7 +182,7 @@ def controller_is_numbered(package: Package, target: Target) -> Found:
     Fix: add rasd:InstanceID.
     """
     for item in items(package.envelope):
-        if item.kind in importing.CONTROLLERS and not item.instance:
+        if item.kind in reading.CONTROLLERS and not item.instance:
             said = {"name": local_name(str(item.element.tag)), **line_of(item.at)}
             yield Hit(item.at, f"{item.label} has no InstanceID", said)
 

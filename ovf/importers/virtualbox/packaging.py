@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ovf.cim import ResourceType
-from ovf.importers import hits
-from ovf.importers import reading as importing
+from ovf.importers import hits, reading
 from ovf.importers.virtualbox.source import IMPORT, READER, TAR, line_of
 from ovf.judging.profile import Hit, Sure, Target, check
 from ovf.judging.rule import Needs
@@ -45,7 +44,7 @@ def disk_is_missing(package: Package, target: Target) -> Found:
     for item in items(envelope):
         if item.kind != ResourceType.DISK:
             continue
-        name = importing.disk_of(item, PREFIXES)
+        name = reading.disk_of(item, PREFIXES)
         if name is None or envelope.disk(name) is None:
             resource = summary(item.said.get("HostResource", ""))
             said = {

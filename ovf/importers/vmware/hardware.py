@@ -9,7 +9,7 @@ from lxml import etree
 
 from ovf.cim import ResourceType
 from ovf.envelope import Envelope
-from ovf.importers import reading as importing
+from ovf.importers import reading
 from ovf.importers.reading import Hardware
 from ovf.importers.vmware.hosts import host_of
 from ovf.judging.profile import Hit, Sure, Target, check
@@ -57,7 +57,7 @@ def version_of(hardware: Hardware) -> int | None:
 
 def _refused(package: Package, *, last: int) -> Iterator[tuple[Hardware, int | None]]:
     """Yield a section of each machine that has none with hardware up to ``last``."""
-    for sections in importing.machines(package.envelope):
+    for sections in reading.machines(package.envelope):
         versions = [(section, version_of(section)) for section in sections]
         takes = [v for s, v in versions if not s.families or (v is not None and v <= last)]
         if versions and not takes:
@@ -145,7 +145,7 @@ def too_old(package: Package, target: Target) -> Iterator[Hit]:
 
     Fix: write vmx-11 or later into vssd:VirtualSystemType.
     """
-    for sections in importing.machines(package.envelope):
+    for sections in reading.machines(package.envelope):
         for hardware in sections:
             version = version_of(hardware)
             if version is not None and version <= OLD:
@@ -170,10 +170,10 @@ def device_needs_newer(package: Package, target: Target) -> Iterator[Hit]:
     envelope = package.envelope
     versions: dict[object, int | None] = {
         hardware.element: version_of(hardware)
-        for sections in importing.machines(envelope)
+        for sections in reading.machines(envelope)
         for hardware in sections
     }
-    for item in importing.devices(envelope):
+    for item in reading.devices(envelope):
         version = versions.get(item.element.getparent())
         needed = _needed_for(item)
         if version is not None and needed > version and not _left_out(item, envelope):
@@ -182,14 +182,14 @@ def device_needs_newer(package: Package, target: Target) -> Iterator[Hit]:
 
 
 def _needed_for(item: WrittenItem) -> int:
-    return min((NEEDED.get(word, 0) for word in importing.subtypes(item)), default=0)
+    return min((NEEDED.get(word, 0) for word in reading.subtypes(item)), default=0)
 
 
 def needed_by(envelope: Envelope, hardware: Hardware) -> int:
     """Return the version that a section's devices and settings need; zero where none is needed."""
     devices = (
         _needed_for(item)
-        for item in importing.devices(envelope)
+        for item in reading.devices(envelope)
         if item.element.getparent() is hardware.element and not _left_out(item, envelope)
     )
     settings = (needed for _, _, needed in _settings(hardware))
@@ -204,7 +204,7 @@ def _settings(hardware: Hardware) -> Iterator[tuple[etree._Element, str, int]]:
 
 
 def _left_out(item: WrittenItem, envelope: Envelope) -> bool:
-    return importing.optional(item.element, envelope)
+    return reading.optional(item.element, envelope)
 
 
 @check(
@@ -222,7 +222,7 @@ def setting_needs_newer(package: Package, target: Target) -> Iterator[Hit]:
     Fix: name the hardware version the setting needs.
     """
     envelope = package.envelope
-    for sections in importing.machines(envelope):
+    for sections in reading.machines(envelope):
         for hardware in sections:
             version = version_of(hardware)
             for entry, key, needed in _settings(hardware):
@@ -256,7 +256,7 @@ def unknown_device(package: Package, target: Target) -> Iterator[Hit]:
 
 def unknown_devices(envelope: Envelope) -> Iterator[tuple[WrittenItem, int]]:
     """Yield the items of types VMware does not have that it must not pass over, and the types."""
-    found = importing.required_besides(KNOWN, envelope)
+    found = reading.required_besides(KNOWN, envelope)
     return ((item, kind) for item, kind in found if item.bound == NORMAL)
 
 
@@ -284,9 +284,9 @@ def unknown_controller(package: Package, target: Target) -> Iterator[Hit]:
     Fix: remove the ResourceSubType of IDE controllers; write lsilogic or VirtualSCSI for SCSI.
     """
     envelope = package.envelope
-    for item in importing.devices(envelope):
+    for item in reading.devices(envelope):
         known = SUBTYPES.get(item.kind or 0)
-        words = importing.subtypes(item)
+        words = reading.subtypes(item)
         if known is not None and words and not known.intersection(words):
             value = summary(item.said["ResourceSubType"])
             said = {"value": value, "known": ", ".join(sorted(known))}
@@ -310,10 +310,10 @@ def parent_is_no_controller(package: Package, target: Target) -> Iterator[Hit]:
     envelope = package.envelope
     controllers = {
         (item.element.getparent(), item.instance)
-        for item in importing.devices(envelope)
-        if item.kind in importing.CONTROLLERS
+        for item in reading.devices(envelope)
+        if item.kind in reading.CONTROLLERS
     }
-    for item in importing.devices(envelope, ResourceType.DISK):
+    for item in reading.devices(envelope, ResourceType.DISK):
         parent = item.said.get("Parent")
         if parent is not None and (item.element.getparent(), parent) not in controllers:
             said = {"parent": summary(parent)}
@@ -338,7 +338,7 @@ def quantity_is_missing(package: Package, target: Target) -> Iterator[Hit]:
     envelope = package.envelope
     said = {
         (item.element.getparent(), item.instance)
-        for item in importing.devices(envelope)
+        for item in reading.devices(envelope)
         if "VirtualQuantity" in item.said
     }
     for item in items(envelope):
@@ -363,7 +363,7 @@ def several_memories(package: Package, target: Target) -> Iterator[Hit]:
     ovf:configuration or ovf:bound.
     """
     before: dict[tuple[object, int | None], list[WrittenItem]] = {}
-    for item in importing.devices(package.envelope, *ONCE):
+    for item in reading.devices(package.envelope, *ONCE):
         kind = item.kind
         others = before.setdefault((item.element.getparent(), kind), [])
         if any(other.instance != item.instance and _together(other, item) for other in others):

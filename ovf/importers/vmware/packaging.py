@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.envelope import Envelope
-from ovf.importers import hits
-from ovf.importers import reading as importing
+from ovf.importers import hits, reading
 from ovf.judging.profile import Hit, Sure, Target, check
 from ovf.judging.rule import Needs
 from ovf.manifest import Entry, read_manifest
@@ -190,7 +189,7 @@ def required_extra(package: Package, target: Target) -> Iterator[Hit]:
 def required_extras(envelope: Envelope) -> Iterator[tuple[etree._Element, str]]:
     """Yield the vmw:ExtraConfig elements that an importer may not pass over, and their keys."""
     for entry in envelope.root.iter(f"{{{VMW}}}ExtraConfig"):
-        if not importing.optional(entry, envelope):
+        if not reading.optional(entry, envelope):
             yield entry, summary(str(entry.get(f"{{{VMW}}}key")))
 
 

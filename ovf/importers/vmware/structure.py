@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from ovf.envelope import Envelope
-from ovf.importers import reading as importing
+from ovf.importers import reading
 from ovf.judging.profile import Hit, Sure, Target, check
 from ovf.namespaces import CIM, OVF_20, VMW
 from ovf.package import Package
@@ -104,7 +104,7 @@ def unsupported_elements(envelope: Envelope) -> Iterator[etree._Element]:
             found = [] if _is_known(child, known, envelope) else [child]
             if local_name(str(child.tag)) == "Item" and not found:
                 found = [each for each in child.iterchildren(etree.Element) if not _is_said(each)]
-            yield from (each for each in found if not importing.optional(each, envelope))
+            yield from (each for each in found if not reading.optional(each, envelope))
 
 
 def _is_known(element: etree._Element, known: tuple[str, ...], envelope: Envelope) -> bool:
@@ -148,7 +148,7 @@ def unsupported_sections(envelope: Envelope) -> Iterator[tuple[str, etree._Eleme
     for holder, child in _placed(envelope):
         tag = etree.QName(child)
         name = tag.localname
-        if tag.namespace in ITS_OWN or importing.optional(child, envelope) or name == "Strings":
+        if tag.namespace in ITS_OWN or reading.optional(child, envelope) or name == "Strings":
             continue
         known = SECTIONS[holder] | (OF_DRAFTS if envelope.dialect else frozenset())
         foreign = tag.namespace != envelope.namespace
