@@ -23,6 +23,7 @@ from rehost.errors import RefusedError, UsageError
 from rehost.tracked import summary
 
 ROOT = f'<Environment xmlns="{NAMESPACE}" xmlns:oe="{NAMESPACE}"/>'
+MAKE = "Make it with `rehost ovf add property --user-configurable`."
 MOST_PROPERTIES = 200_000
 
 
@@ -119,7 +120,7 @@ class _Views:
                 raise UsageError(
                     f"has no property {key!r}",
                     where=self._envelope.label,
-                    hint=f"There are {known}." if known else "",
+                    hint=f"There are {known}." if known else MAKE,
                 )
 
     def _own(self, element: etree._Element) -> dict[str, str]:

@@ -175,6 +175,13 @@ REFUSED: dict[str, tuple[str, dict[str, str], str, str, int]] = {
         "There are net.domain, net.tier, host, tier, c.size.",
         2,
     ),
+    "a key where there are none": (
+        TWO_LEVELS.replace("<Property ", "<Other ").replace("Property>", "Other>"),
+        {"colour": "red"},
+        "web.ovf: has no property 'colour'",
+        "Make it with `rehost ovf add property --user-configurable`.",
+        2,
+    ),
     "not for users": (
         TWO_LEVELS,
         {"host": "x"},
