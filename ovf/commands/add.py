@@ -37,6 +37,9 @@ place_option = click.option(
     "--at", "place", type=Place(), metavar="C:U", help="Its place there: CONTROLLER:UNIT."
 )
 
+name_option = click.option("--drive-name", metavar="TEXT", help="What its drive is called.")
+description_option = click.option("--drive-description", metavar="TEXT", help="What it is for.")
+
 
 @click.group()
 def add() -> None:
@@ -62,13 +65,16 @@ def add() -> None:
 @click.option("--format", "uri", metavar="URI", help="Its format; found out of FILE.")
 @click.option("--id", "identifier", metavar="ID", help="Its diskId.")
 @click.option("--name", help="What FILE is called in the package.")
+@name_option
+@description_option
 @click.pass_context
 def disk(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -> None:
     """Add the image FILE as a hard disk, or an empty one of --capacity."""
     from ovf.edit.disks import DiskWords, add_disk
     from ovf.edit.files import local
 
-    words = DiskWords(*(asked[name] for name in ("identifier", "capacity", "uri", "bus", "place")))
+    names = ("identifier", "capacity", "uri", "bus", "place", "drive_name", "drive_description")
+    words = DiskWords(*(asked[name] for name in names))
     image = None if file is None else local(file, asked["name"])
     edit(ctx, source, asked, lambda draft: add_disk(draft, asked["system"], image, words))
 
@@ -84,13 +90,15 @@ def disk(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -
 )
 @place_option
 @click.option("--name", help="What FILE is called in the package.")
+@name_option
+@description_option
 @click.pass_context
 def cdrom(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -> None:
     """Add a CD-ROM drive, with the image FILE in it or empty."""
     from ovf.edit.disks import add_medium
     from ovf.edit.files import local
 
-    drive = {name: asked[name] for name in ("bus", "place")}
+    drive = {name: asked[name] for name in ("bus", "place", "drive_name", "drive_description")}
     medium = None if file is None else local(file, asked["name"])
     edit(ctx, source, asked, lambda draft: add_medium(draft, asked["system"], medium, **drive))
 

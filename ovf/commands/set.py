@@ -40,8 +40,18 @@ LIST = "; more than once, for one after the other"
 @click.option("--default-configuration", metavar="ID", help="The configuration to choose first.")
 @click.option("--nics", type=int, metavar="N", help="The number of network adapters.")
 @click.option("--nic-type", metavar="TYPE", multiple=True, help=f"The model of the adapters{LIST}.")
-@click.option("--nic-network", metavar="NAME", multiple=True, help=f"What they connect to{LIST}.")
-@click.option("--nic-name", metavar="NAME", multiple=True, help=f"What they are called{LIST}.")
+@click.option(
+    "--nic-network",
+    metavar="NAME",
+    multiple=True,
+    help=f"What they connect to{LIST}; in the last {{0}} counts up.",
+)
+@click.option(
+    "--nic-name",
+    metavar="NAME",
+    multiple=True,
+    help=f"What they are called{LIST}; in the last {{0}} counts up.",
+)
 @click.option("--mac", metavar="MAC", multiple=True, help=f"Their addresses{LIST}.")
 @click.option(
     "--rename-network",

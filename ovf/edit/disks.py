@@ -48,7 +48,8 @@ MENDED = "`rehost validate PACKAGE --fix DEST` mends that"
 class DiskWords:
     """What is asked of a new disk; None is found out or chosen.
 
-    ``capacity`` is bytes, ``format`` a URI, ``place`` the number of a controller and a place on it.
+    ``capacity`` is bytes, ``format`` a URI, ``place`` the number of a controller and a place on it,
+    ``name`` and ``description`` are those of its drive.
     """
 
     identifier: str | None = None
@@ -56,6 +57,8 @@ class DiskWords:
     format: str | None = None
     bus: str | None = None
     place: tuple[int, int] | None = None
+    name: str | None = None
+    description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class _Drive:
     bus: str
     place: tuple[int, int] | None
     backing: str | None
+    name: str | None = None
+    description: str | None = None
 
 
 def add_disk(draft: Draft, system: str | None, member: Member | None, words: DiskWords) -> str:
@@ -99,7 +104,8 @@ def add_disk(draft: Draft, system: str | None, member: Member | None, words: Dis
     )
     draft.list_in("DiskSection", INFO, disk)
     bus = words.bus or bus_of_first(draft, system)
-    drive = _Drive(ResourceType.DISK, bus, words.place, f"ovf:/disk/{identifier}")
+    named = (words.name, words.description)
+    drive = _Drive(ResourceType.DISK, bus, words.place, f"ovf:/disk/{identifier}", *named)
     _add_drive(draft, system, drive)
     return identifier
 
@@ -111,11 +117,14 @@ def add_medium(
     *,
     bus: str = "ide",
     place: tuple[int, int] | None = None,
+    drive_name: str | None = None,
+    drive_description: str | None = None,
 ) -> str:
     """Add a CD-ROM drive, empty or with a medium in it; return its InstanceID."""
     draft.system(system)
     backing = None if member is None else f"ovf:/file/{add_member(draft, member)}"
-    return _add_drive(draft, system, _Drive(ResourceType.CD, bus, place, backing))
+    named = (drive_name, drive_description)
+    return _add_drive(draft, system, _Drive(ResourceType.CD, bus, place, backing, *named))
 
 
 def remove_disk(draft: Draft, identifier: str) -> None:
@@ -207,7 +216,8 @@ def _add_drive(draft: Draft, system: str | None, drive: _Drive) -> str:
             "AutomaticAllocation": None
             if kind is ResourceType.DISK
             else str(bool(backing)).lower(),
-            "ElementName": f"{title} {len(hardware.distinct(kind)) + 1}",
+            "Description": drive.description,
+            "ElementName": drive.name or f"{title} {len(hardware.distinct(kind)) + 1}",
             "HostResource": backing,
             "Parent": parent,
         },

@@ -16,6 +16,9 @@ from rehost.errors import UsageError
 
 MAC = re.compile(r"([0-9a-f]{2}[:-]?){5}[0-9a-f]{2}", re.IGNORECASE)
 MOST_NICS = 64
+NUMBER = re.compile(r"\{([0-9]{1,9})\}")
+"""A number that counts up from one adapter to the next: ``eth{0}``."""
+COUNTED = frozenset(("Connection", "ElementName"))
 NETWORKS = ("NetworkSection", "Network", "name")
 
 
@@ -124,24 +127,41 @@ def set_nic_words(
 ) -> None:
     """Give the adapters, or the one that is called ``which``, what ``name`` says of each.
 
-    The values go to the adapters in their order, and the last one to all that are left.
+    The values go to the adapters in their order, and the last one to all that are left; in names,
+    a number in braces in it counts up with them.
     """
-    _prepare(draft, name, values)
-    hardware = Hardware.of(draft, system)
-    kind = ResourceType.ETHERNET
-    nics = hardware.chosen(which, kind)[:1] if which else hardware.distinct(kind)
+    nics = _nics(Hardware.of(draft, system), which)
     if len(values) > len(nics):
         raise UsageError(
             f"there are {len(nics)} network adapters, but {len(values)} values for them",
-            where=draft.where(hardware.section),
+            where=draft.where(Hardware.of(draft, system).section),
         )
-    chosen = {nic.instance: values[min(number, len(values) - 1)] for number, nic in enumerate(nics)}
+    series = [_value(values, number, counted=name in COUNTED) for number in range(len(nics))]
+    _prepare(draft, name, series)
+    hardware = Hardware.of(draft, system)
+    kind = ResourceType.ETHERNET
+    chosen = {nic.instance: value for nic, value in zip(nics, series, strict=True)}
     for element in hardware.of_kind(kind):
         if (value := chosen.get(element.instance)) is not None:
             hardware.say(element, name, value)
             if name == "Connection":
                 _mend_description(draft, element, value)
     draft.settle()
+
+
+def _nics(hardware: Hardware, which: str | None) -> list[WrittenItem]:
+    kind = ResourceType.ETHERNET
+    return hardware.chosen(which, kind)[:1] if which else hardware.distinct(kind)
+
+
+def _value(values: Sequence[str], number: int, *, counted: bool) -> str:
+    """Return what is said of an adapter: its own value, or the last, counted up to it."""
+    last = len(values) - 1
+    further = max(0, number - last)
+    text = values[min(number, last)]
+    if not counted:
+        return text
+    return NUMBER.sub(lambda found: str(int(found[1]) + further), text)
 
 
 def _prepare(draft: Draft, name: str, values: Sequence[str]) -> None:

@@ -79,7 +79,8 @@ def test_a_drive_s_place_and_a_disk_s_file_are_chosen(
     (tmp_path / "medium.iso").write_bytes(bytes(2048))
     one, two = tmp_path / "one.ova", tmp_path / "two.ova"
     place = ("--bus", "sata", "--at", "0:3", "--name", "a b.vmdk", "--id", "data")
-    assert rehost("ovf", "add", "disk", source, image, "-o", one, *place).code == 0
+    words = ("--drive-name", "Data", "--drive-description", "More room")
+    assert rehost("ovf", "add", "disk", source, image, "-o", one, *place, *words).code == 0
     done = rehost("ovf", "add", "cdrom", one, tmp_path / "medium.iso", "-o", two)
     assert seen(done, tmp_path) == (0, "wrote two.ova\n", "")
     said = Package.open(two).descriptor.content.decode()
@@ -90,6 +91,8 @@ def test_a_drive_s_place_and_a_disk_s_file_are_chosen(
         "<rasd:HostResource>ovf:/disk/data</rasd:HostResource>",
         "<rasd:HostResource>ovf:/file/file3</rasd:HostResource>",
         "<rasd:ElementName>IDE Controller 0</rasd:ElementName>",
+        "<rasd:ElementName>Data</rasd:ElementName>",
+        "<rasd:Description>More room</rasd:Description>",
     ):
         assert text in said, text
     assert new_findings(source, two) == set()

@@ -484,3 +484,15 @@ def test_very_many_items_are_changed_and_removed_in_their_time() -> None:
     networks.set_nics(draft, None, 1)
     assert draft.content.decode().count("<rasd:ResourceType>10<") == 1
     assert time.monotonic() - began < 30
+
+
+def test_names_count_up_from_the_last_that_is_given() -> None:
+    draft = draft_of(WEB)
+    networks.set_nics(draft, None, 4)
+    networks.set_nic_words(draft, None, "ElementName", ["mgmt", "eth{0}"])
+    networks.set_nic_words(draft, None, "Connection", ["net{10}"])
+    nics = Hardware.of(draft, None).distinct(ResourceType.ETHERNET)
+    assert [nic.said["ElementName"] for nic in nics] == ["mgmt", "eth0", "eth1", "eth2"]
+    connections = ["net10", "net11", "net12", "net13"]
+    assert [nic.said["Connection"] for nic in nics] == connections
+    assert {*connections} <= {network.name for network in draft.envelope.networks}
