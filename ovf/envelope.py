@@ -31,6 +31,8 @@ XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 PROPERTY_MACRO = re.compile(r"\$\{([^{}]+)\}")
 TRUE = frozenset(("true", "1"))
 """Both words XML Schema has for it."""
+CONTENT = ("VirtualSystem", "VirtualSystemCollection")
+"""What an envelope describes, and what a collection holds."""
 UNCOMPRESSED = frozenset({"", "identity"})
 LARGEST_NUMBER = 1 << 62
 
@@ -306,7 +308,7 @@ class Envelope(Views):
         return {disk.id: disk for disk in reversed(self.disks) if disk.id is not None}
 
     def _systems(self, parent: etree._Element) -> Iterator[etree._Element]:
-        for child in self.children(parent, "VirtualSystem", "VirtualSystemCollection"):
+        for child in self.children(parent, *CONTENT):
             if local_name(str(child.tag)) == "VirtualSystem":
                 yield child
             else:

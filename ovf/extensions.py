@@ -16,13 +16,12 @@ from itertools import accumulate
 
 from lxml import etree
 
-from ovf.envelope import Envelope
+from ovf.envelope import CONTENT, Envelope
 from ovf.foreign import VERSIONS
 from ovf.schema.vocabulary import corrected, vocabulary
 from rehost.tracked import local_name
 
 DMTF = "http://schemas.dmtf.org/"
-CONTENT = frozenset(("VirtualSystem", "VirtualSystemCollection"))
 HOLDERS = frozenset(("Envelope", *CONTENT))
 """What holds sections."""
 OPEN = frozenset(
@@ -162,11 +161,11 @@ def is_allowed(extension: Extension) -> bool:
     before, after = extension.before, extension.after
     match local_name(str(extension.parent.tag)):
         case "Envelope":
-            return "References" not in after and not CONTENT & before
+            return "References" not in after and before.isdisjoint(CONTENT)
         case "VirtualSystem":
             return not INTRODUCTION & after
         case "VirtualSystemCollection":
-            return not CONTENT & before and not INTRODUCTION & after
+            return before.isdisjoint(CONTENT) and not INTRODUCTION & after
         case _:
             return is_open(extension.parent) and not after
 

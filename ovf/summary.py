@@ -13,7 +13,7 @@ from lxml import etree
 
 from ovf import cim, units
 from ovf.cim import ResourceType
-from ovf.envelope import Envelope, Reference, VirtualDisk
+from ovf.envelope import CONTENT, Envelope, Reference, VirtualDisk
 from ovf.judging.effective import Effective, effective
 from ovf.outline import whole
 from ovf.package import Package, is_remote
@@ -194,7 +194,7 @@ def _named(envelope: Envelope, section: str, name: str, key: str) -> Iterator[Na
 def _contents(
     envelope: Envelope, parent: etree._Element, inside: str | None
 ) -> Iterator[SystemSummary]:
-    for each in envelope.children(parent, "VirtualSystem", "VirtualSystemCollection"):
+    for each in envelope.children(parent, *CONTENT):
         yield _system(envelope, each, inside)
         if local_name(str(each.tag)) == "VirtualSystemCollection":
             yield from _contents(envelope, each, envelope.attribute(each, "id"))

@@ -12,7 +12,7 @@ from lxml import etree
 
 from ovf.edit.draft import Draft
 from ovf.edit.options import refuse_unknown
-from ovf.edit.sections import CONTENT
+from ovf.edit.sections import BEFORE_HARDWARE
 from ovf.environment.properties import TYPES
 from ovf.environment.values import check_qualifiers, check_value
 from rehost.errors import UsageError
@@ -48,7 +48,7 @@ def set_product(
         section = draft.new("ProductSection", **{"class": product_class})
         section.append(draft.new("Info", INFO))
         section.extend(draft.new(name, words[name]) for name in WORDS if name in words)
-        draft.put(content, section, CONTENT)
+        draft.put(content, section, BEFORE_HARDWARE)
     else:
         for name in WORDS:
             if name in words:
@@ -184,7 +184,7 @@ def _create(
     if section is None:
         section = draft.new("ProductSection", **{"class": product_class})
         section.extend((draft.new("Info", INFO), entry))
-        draft.put(content, section, CONTENT)
+        draft.put(content, section, BEFORE_HARDWARE)
     else:
         draft.put(section, entry, ORDER)
 

@@ -14,7 +14,7 @@ from ovf.namespaces import VMW
 from rehost.errors import UsageError
 from rehost.tracked import summary
 
-CONTENT = (
+BEFORE_HARDWARE = (
     *("Info", "Name", "AnnotationSection", "ProductSection", "EulaSection"),
     *("OperatingSystemSection", "InstallSection"),
 )
@@ -26,7 +26,7 @@ def set_name(draft: Draft, system: str | None, name: str) -> None:
     if not name.strip() or len(name.splitlines()) != 1:
         raise UsageError(f"is no name of a machine ({name!r})", hint="Pass one line of text.")
     element = draft.content_of(system)
-    draft.child(element, "Name", name, CONTENT)
+    draft.child(element, "Name", name, BEFORE_HARDWARE)
     path = (
         draft.name("VirtualHardwareSection"),
         draft.name("System"),
@@ -81,7 +81,7 @@ def _section(
     if section is None:
         made = draft.new(name, **more)
         made.extend((draft.new("Info", info), draft.new(*said)))
-        draft.put(content, made, CONTENT)
+        draft.put(content, made, BEFORE_HARDWARE)
     else:
         for attribute, value in more.items():
             draft.set(section, attribute, value)

@@ -14,7 +14,7 @@ from lxml import etree
 
 from ovf.edit.draft import Draft
 from ovf.edit.options import refuse_unknown
-from ovf.envelope import PROPERTY_MACRO, Envelope
+from ovf.envelope import CONTENT, PROPERTY_MACRO, Envelope
 from ovf.environment.parts import NAMESPACE
 from ovf.environment.properties import Product, Property, is_collection, products
 from ovf.environment.values import check_value
@@ -190,7 +190,7 @@ def _siblings(envelope: Envelope, element: etree._Element) -> Iterator[etree._El
     parent = element.getparent()
     if parent is None or not is_collection(parent):
         return
-    for each in envelope.children(parent, "VirtualSystem", "VirtualSystemCollection"):
+    for each in envelope.children(parent, *CONTENT):
         if each is not element:
             yield each
 

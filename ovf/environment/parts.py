@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from ovf.envelope import Envelope
+from ovf.envelope import CONTENT, Envelope
 from ovf.package import Package
 from rehost.report import Location
 from rehost.tracked import local_name
 
 NAMESPACE = "http://schemas.dmtf.org/ovf/environment/1"
-CONTENT = ("VirtualSystem", "VirtualSystemCollection")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ import re
 from lxml import etree
 
 from ovf.edit.draft import Draft
-from ovf.envelope import XML_LANG
+from ovf.envelope import CONTENT, XML_LANG
 from ovf.extensions import (
-    CONTENT,
     HOLDERS,
     Extension,
     extensions,

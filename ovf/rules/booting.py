@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ovf.judging.rule import Basis, rule
+from ovf.judging.rule import VERSION_2, Basis, rule
 from ovf.namespaces import CIM
 from ovf.outline import ITEMS
 from ovf.package import Package
@@ -15,13 +15,12 @@ from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary
 
 Found = Iterator[tuple[Location, str]]
-SECOND = frozenset(("2",))
 SETTING = f"{{{CIM}BootConfigSetting}}CIM_BootConfigSetting"
 SOURCE = f"{{{CIM}BootSourceSetting}}CIM_BootSourceSetting"
 NEEDED = ("ElementName", "InstanceID")
 
 
-@rule("EFS-001", clause="9.11", basis=Basis.UNCONFIRMED, versions=SECOND)
+@rule("EFS-001", clause="9.11", basis=Basis.UNCONFIRMED, versions=VERSION_2)
 def environment_files(package: Package) -> Found:
     """A File of an EnvironmentFilesSection names a File of the References, and a path of its own.
 
@@ -46,7 +45,7 @@ def environment_files(package: Package) -> Found:
             seen.add(path)
 
 
-@rule("BDS-001", clause="9.12", basis=Basis.SCHEMA, versions=SECOND)
+@rule("BDS-001", clause="9.12", basis=Basis.SCHEMA, versions=VERSION_2)
 def boot_settings(package: Package) -> Found:
     """A BootDeviceSection has one CIM_BootConfigSetting, with CIM_BootSourceSettings in it.
 
@@ -76,7 +75,7 @@ def boot_settings(package: Package) -> Found:
     clause="9.12",
     severity=Severity.WARNING,
     basis=Basis.UNCONFIRMED,
-    versions=SECOND,
+    versions=VERSION_2,
 )
 def boot_sources_exist(package: Package) -> Found:
     """The InstanceID of a CIM_BootSourceSetting is that of an item of the machine.

@@ -8,7 +8,7 @@ from itertools import pairwise
 from lxml import etree
 
 from ovf.envelope import Envelope
-from ovf.judging.rule import Basis, rule
+from ovf.judging.rule import VERSION_2, Basis, rule
 from ovf.outline import NORMAL, item_sections, whole
 from ovf.package import Package
 from rehost.report import Location, Severity
@@ -16,7 +16,6 @@ from rehost.tracked import local_name, summary
 
 Found = Iterator[tuple[Location, str]]
 SYSTEM, COLLECTION = "VirtualSystem", "VirtualSystemCollection"
-SECOND = frozenset(("2",))
 SHORT, LONG = 1 << 16, 1 << 32
 ACTIONS = {
     "startAction": ("powerOn", "none"),
@@ -151,7 +150,7 @@ def _counts(envelope: Envelope) -> Iterator[tuple[etree._Element, etree._Element
             yield section, count
 
 
-@rule("SCO-001", clause="9.14", basis=Basis.SCHEMA, versions=SECOND)
+@rule("SCO-001", clause="9.14", basis=Basis.SCHEMA, versions=VERSION_2)
 def scales_are_ordered(package: Package) -> Found:
     """A ScaleOutSection names a member of its collection, and how many of it there are.
 
@@ -199,7 +198,7 @@ def _scale(count: etree._Element, envelope: Envelope) -> Found:
             )
 
 
-@rule("SCO-002", clause="9.14", basis=Basis.SCHEMA, versions=SECOND)
+@rule("SCO-002", clause="9.14", basis=Basis.SCHEMA, versions=VERSION_2)
 def scales_are_distinct(package: Package) -> Found:
     """A ScaleOutSection has one InstanceCount for a configuration, and one for all others.
 

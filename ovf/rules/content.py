@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ovf.envelope import Envelope
+from ovf.envelope import CONTENT, Envelope
 from ovf.judging.rule import VERSION_1, VERSION_2, Basis, rule
 from ovf.package import Package
 from rehost.report import Location, Severity
 from rehost.tracked import line_of, local_name, summary
 
-CONTENT = ("VirtualSystem", "VirtualSystemCollection")
 Found = Iterator[tuple[Location, str]]
 
 

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ovf.judging.rule import Basis, rule
+from ovf.judging.rule import VERSION_2, Basis, rule
 from ovf.package import Package
 from rehost.report import Location
 from rehost.tracked import label, summary
 
 Found = Iterator[tuple[Location, str]]
-SECOND = frozenset(("2",))
 POLICIES = frozenset(("affinity", "availability"))
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 BOOLEAN = frozenset(("true", "false", "0", "1"))
@@ -25,7 +24,7 @@ XENC_11 = "http://www.w3.org/2009/xmlenc11#"
 KEYS = frozenset((f"{{{XENC}}}EncryptedKey", f"{{{XENC_11}}}DerivedKey"))
 
 
-@rule("SHD-001", clause="9.13", basis=Basis.UNCONFIRMED, versions=SECOND)
+@rule("SHD-001", clause="9.13", basis=Basis.UNCONFIRMED, versions=VERSION_2)
 def shared_disks(package: Package) -> Found:
     """A SharedDiskSection has SharedDisks, each with a diskId of its own, a capacity and its File.
 
@@ -58,7 +57,7 @@ def shared_disks(package: Package) -> Found:
             seen.add(name)
 
 
-@rule("PLC-001", clause="9.15", basis=Basis.UNCONFIRMED, versions=SECOND)
+@rule("PLC-001", clause="9.15", basis=Basis.UNCONFIRMED, versions=VERSION_2)
 def placement_groups(package: Package) -> Found:
     """A PlacementGroupSection has an ovf:id of its own, and a policy.
 
@@ -81,7 +80,7 @@ def placement_groups(package: Package) -> Found:
         seen.add(name or "")
 
 
-@rule("PLC-002", clause="9.15", basis=Basis.UNCONFIRMED, versions=SECOND)
+@rule("PLC-002", clause="9.15", basis=Basis.UNCONFIRMED, versions=VERSION_2)
 def placements_have_groups(package: Package) -> Found:
     """The ovf:group of a PlacementSection is the ovf:id of a PlacementGroupSection.
 
@@ -100,7 +99,7 @@ def placements_have_groups(package: Package) -> Found:
             yield envelope.at(section), f"no PlacementGroupSection has the id {summary(name)!r}"
 
 
-@rule("ENC-001", clause="9.16", basis=Basis.UNCONFIRMED, versions=SECOND)
+@rule("ENC-001", clause="9.16", basis=Basis.UNCONFIRMED, versions=VERSION_2)
 def encryption_keys(package: Package) -> Found:
     """An EncryptionSection holds keys, and what they refer to is there.
 

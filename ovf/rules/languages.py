@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
+from ovf.envelope import CONTENT
 from ovf.judging.rule import VERSION_2, Basis, Needs, rule
 from ovf.package import Package
 from ovf.strings import bundles, messages_used
@@ -13,7 +14,6 @@ from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary
 
 CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/"
-CONTENT = frozenset(("VirtualSystem", "VirtualSystemCollection"))
 ITEMS = frozenset(("System", "Item", "StorageItem", "EthernetPortItem"))
 PRODUCT = frozenset(("ProductSection",))
 OPTIONS = frozenset(("Property", "Configuration"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ovf.envelope import Envelope
+from ovf.envelope import CONTENT, Envelope
 from ovf.environment.properties import products
 from ovf.judging.rule import Basis, rule
 from ovf.package import Package
@@ -15,7 +15,6 @@ from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary
 
 Found = Iterator[tuple[Location, str]]
-CONTENT = ("VirtualSystem", "VirtualSystemCollection")
 REVERSED_DOMAIN = re.compile(r"[A-Za-z][A-Za-z0-9-]*(?:\.[A-Za-z0-9_-]+)+")
 SUMMARY = ("Product", "Vendor", "Version")
 ICON = ("height", "width", "mimeType", "fileRef")

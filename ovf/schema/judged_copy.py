@@ -12,8 +12,8 @@ from copy import deepcopy
 
 from lxml import etree
 
-from ovf.envelope import Envelope
-from ovf.extensions import CONTENT, is_foreign, is_of_dmtf, is_unknown
+from ovf.envelope import CONTENT, Envelope
+from ovf.extensions import is_foreign, is_of_dmtf, is_unknown
 from ovf.foreign import VERSIONS
 from ovf.schema.vocabulary import corrected, meant
 from rehost.tracked import local_name

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ovf.envelope import Envelope, number
+from ovf.envelope import CONTENT, Envelope, number
 from ovf.judging.profile import Hit, Sure, Target, check
 from ovf.package import Package
 from rehost.errors import DamagedInputError
@@ -114,7 +114,7 @@ def startup_names(package: Package, target: Target) -> Iterator[Hit]:
         holder = section.getparent()
         if holder is None:
             continue
-        members = envelope.children(holder, "VirtualSystem", "VirtualSystemCollection")
+        members = envelope.children(holder, *CONTENT)
         known = {envelope.attribute(member, "id") for member in members}
         for entry in envelope.children(section, "Item"):
             name = envelope.attribute(entry, "id")
