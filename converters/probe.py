@@ -57,14 +57,23 @@ class DiskProbe:
 
     def read(self, file: File, gate: Gate) -> DiskContent:
         """Digest what the guest sees; the first block that is damaged ends it."""
-        image = open_image(file, gate, format=format_of(file).name)
-        if _stream(image.facts) is None:
-            return _content(image)
-        marked = Marked(image)
-        return replace(_content(marked), oddities=marked.oddities)
+        return _read(open_image(file, gate, format=format_of(file).name))
+
+    def read_ahead(self, file: File, gate: Gate, start: DiskFacts | None) -> DiskContent:
+        """Do the same for what begins like ``start``, or like nothing and so is raw."""
+        name = RAW if start is None or start.format == ISO else start.format
+        return _read(open_image(file, gate, format=name))
 
 
 PROBE = DiskProbe()
+
+
+def _read(image: Image) -> DiskContent:
+    # Asking for the facts would look for the end of a stream before the rest is read.
+    if not getattr(image, "is_stream", False):
+        return _content(image)
+    marked = Marked(image)
+    return replace(_content(marked), oddities=marked.oddities)
 
 
 def _content(image: Image) -> DiskContent:

@@ -1,7 +1,8 @@
 """Reading all of a package once: digests of its files, and what is in its disks.
 
 Spec: DSP0243 clauses 5.1 and 9.1. What is found is kept with the package, where the rules look.
-A disk inside gzip is unpacked twice, for its size is known only at its end.
+A disk inside gzip is unpacked once if its size is what it was likely to be, and nothing but its
+content has to be looked for all over the file.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from dataclasses import replace
 from ovf.contents.disks import DiskFile, contents, plain_file, stored_disks
 from ovf.contents.gate import PackageGate
 from ovf.contents.passing import Passing, PassingStorage
-from ovf.contents.probe import Probe
+from ovf.contents.probe import PLAIN, DiskContent, Probe
+from ovf.contents.unpacking import foretold
 from ovf.manifest import Manifest, compared, readable_manifest, unequal
 from ovf.package import Package, name_of
 from ovf.storage import plain_name
 from rehost.errors import InteropError
-from rehost.files import File
+from rehost.files import File, Inflated
 from rehost.progress import SILENT, Progress
 
 
@@ -78,7 +80,29 @@ def _read(passing: Package, each: DiskFile) -> DiskFile:
 
 def _with_content(passing: Package, each: DiskFile, probe: Probe) -> DiskFile:
     file, gate = plain_file(passing, each.reference), PackageGate(passing, name_of(each.reference))
-    if each.reference.compressed:
-        file = Passing(file)
-        each = replace(each, facts=probe.look(file, gate))
-    return replace(each, content=probe.read(file, gate))
+    if not isinstance(file, Inflated):
+        return replace(each, content=probe.read(file, gate))
+    ahead = foretold(file, _capacity(passing, each))
+    plain = Passing(ahead)
+    content = _read_ahead(probe, plain, gate, each)
+    if content is None or not ahead.is_true:
+        plain, content = Passing(file), None
+    facts = probe.look(plain, gate)
+    if content is None or facts.format != (each.facts.format if each.facts else PLAIN):
+        content = probe.read(plain, gate)
+    return replace(each, facts=facts, content=content)
+
+
+def _read_ahead(probe: Probe, file: File, gate: PackageGate, each: DiskFile) -> DiskContent | None:
+    """Read what is unpacked as what it begins like; None if it cannot be opened so."""
+    try:
+        return probe.read_ahead(file, gate, each.facts)
+    except InteropError:
+        return None
+
+
+def _capacity(package: Package, each: DiskFile) -> int | None:
+    try:
+        return package.envelope.capacity(each.disk)
+    except InteropError:
+        return None

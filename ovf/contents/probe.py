@@ -13,6 +13,8 @@ from typing import Protocol
 from rehost.files import File
 
 GROUP = "rehost.disk_probe"
+PLAIN = "raw"
+"""The format of what begins like none."""
 NO_END = "the stream has no end-of-stream marker"
 
 
@@ -99,6 +101,9 @@ class Probe(Protocol):
 
     def read(self, file: File, gate: Gate) -> DiskContent:
         """Read, unpack and digest all of an image, its bytes in the order of the disk."""
+
+    def read_ahead(self, file: File, gate: Gate, start: DiskFacts | None) -> DiskContent:
+        """Do the same without a look at its end; ``start`` is what ``recognise`` said."""
 
 
 @cache

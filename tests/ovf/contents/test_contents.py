@@ -94,6 +94,7 @@ class Counting:
 
     recognise = PROBE.recognise
     read = PROBE.read
+    read_ahead = PROBE.read_ahead
 
     def look(self, *_: object) -> DiskFacts:
         self.looks += 1

@@ -8,7 +8,9 @@ import json
 import os
 import random
 import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ from ovf.contents.disks import contents
 from ovf.judging.validate import validate
 from ovf.package import Package
 from rehost.report import Severity
-from tests.ovf.builders import beside, manifest, pack, signed_off
+from tests.ovf.builders import STREAM, beside, manifest, pack, signed_off
 from tests.ovf.contents.disk_cases import (
     IS_CUT,
     QCOW2,
@@ -31,6 +33,8 @@ from tests.ovf.contents.disk_cases import (
     image,
     stream,
 )
+from tests.support.images import Variant as Kind
+from tests.support.images import converted
 from tests.support.packages import MIB, raw_disk, rehost, web
 from tests.support.packages import stream as stream_file
 
@@ -261,6 +265,72 @@ def test_holes_of_a_disk_are_not_read(
     assert [each.rule for each in validate(package) if each.severity > Severity.INFO] == []
     assert watched.done == watched.total or not listed
     assert digest_of(package) == rehost("disk", "digest", tmp_path / "disk.raw").out.split()[-1]
+
+
+FIXED = "http://technet.microsoft.com/en-us/virtualserver/bb676673.aspx#monolithic_flat"
+GZIPPED: dict[str, tuple[Kind | None, str, str, int]] = {
+    "stream": (Kind("vmdk", "vmdk", "subformat=streamOptimized"), "disk.vmdk.gz", STREAM, 1),
+    "raw": (None, "disk.img.gz", RAW, 1),
+    "tables all over": (Kind("qcow2", "qcow2"), "disk.gz", QCOW2, 2),
+    "footer at the end": (Kind("vpc", "vpc", "subformat=fixed,force_size=on"), "d.gz", FIXED, 2),
+}
+
+
+@pytest.mark.parametrize("kind", GZIPPED)
+def test_a_disk_in_gzip_is_unpacked_once_where_that_can_be(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, href, form, times = GZIPPED[kind]
+    raw = tmp_path / "disk.raw"
+    raw.write_bytes(random.Random(3).randbytes(16 * MIB))
+    plain = (converted(raw, "raw", tmp_path / "disk", made) if made else raw).read_bytes()
+    text = web(href=href, form=form, file_more='ovf:compression="gzip"', capacity=16 * MIB)
+    path = pack(tmp_path / "x.ova", {"web.ovf": text, href: gzip.compress(plain, 1)})
+    unpacked, inflate = [], zlib.decompressobj
+
+    class Counting:
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+
+        def decompress(self, *asked: Any) -> bytes:
+            found: bytes = self._inner.decompress(*asked)
+            unpacked.append(len(found))
+            return found
+
+        def copy(self) -> Counting:
+            return Counting(self._inner.copy())
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+    monkeypatch.setattr("rehost.files.zlib.decompressobj", lambda *asked: Counting(inflate(*asked)))
+    package = Package.open(path)
+    assert {line.split()[0] for line in deep(package)} <= {"DSK-014", "DSK-024"}
+    assert digest_of(package) == rehost("disk", "digest", raw).out.split()[-1]
+    [found] = package.once(contents)
+    assert found.facts
+    assert found.facts.virtual_size == 16 * MIB
+    # The start is looked at before, and headers once more behind.
+    assert len(plain) <= sum(unpacked) <= times * len(plain) + 4 * MIB
+
+
+def test_gzip_whose_end_does_not_tell_its_size_is_read_all_the_same(tmp_path: Path) -> None:
+    """Two streams one behind the other: the last bytes are the size of the second alone."""
+    plain = image("raw")
+    packed = gzip.compress(plain[: 5 * MIB]) + gzip.compress(plain[5 * MIB :])
+    text = web(href="disk.gz", form=RAW, file_more='ovf:compression="gzip"', capacity=SIZE)
+    package = Package.open(pack(tmp_path / "x.ova", {"web.ovf": text, "disk.gz": packed}))
+    assert deep(package) == []
+    assert digest_of(package) == witness()
+
+
+def test_a_disk_in_gzip_that_is_cut_short_is_damage(tmp_path: Path) -> None:
+    packed = gzip.compress(stream())[:-1000]
+    text = web(href="disk.vmdk.gz", file_more='ovf:compression="gzip"')
+    package = Package.open(pack(tmp_path / "x.ova", {"web.ovf": text, "disk.vmdk.gz": packed}))
+    [line] = told(package, tmp_path)
+    assert line.startswith("DSK-020 x.ova!disk.vmdk.gz at ")
+    assert line.endswith(": gzip stream ends early")
 
 
 def test_a_bomb_in_gzip_takes_no_memory(tmp_path: Path) -> None:

@@ -151,6 +151,11 @@ class GrainedExtent(ABC):
         self._grain = grain
         self._span = grain * tables.width
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether its grains lie behind markers, packed, one behind the other."""
+        return False
+
     def runs(self, start: int, stop: int) -> Iterator[Run]:
         """Yield the grains between two offsets; what is absent in between is one run."""
         stop = min(stop, self.size)

@@ -22,6 +22,10 @@ class Opened(Protocol):
         """How many bytes of the disk it stands for."""
 
     @property
+    def is_stream(self) -> bool:
+        """Whether it is a stream, with markers."""
+
+    @property
     def details(self) -> dict[str, object]:
         """What its own headers say."""
 
@@ -36,6 +40,7 @@ class Opened(Protocol):
 class FlatExtent:
     """An extent that stores every sector, at ``offset`` of a file."""
 
+    is_stream = False
     details: dict[str, object] = {}  # noqa: RUF012 - nobody writes to it
     oddities: tuple[str, ...] = ()
 
@@ -59,6 +64,7 @@ class FlatExtent:
 class ZeroExtent:
     """An extent that stores nothing and reads as zeros."""
 
+    is_stream = False
     details: dict[str, object] = {}  # noqa: RUF012 - nobody writes to it
     oddities: tuple[str, ...] = ()
 
@@ -85,6 +91,11 @@ class VmdkImage:
             if isinstance(extent, GrainedExtent):
                 extent.absent = ZERO if parent is None else PARENT
         self.size = self._starts[-1]
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is one stream, its grains behind markers."""
+        return len(self._extents) == 1 and self._extents[0].is_stream
 
     @property
     def facts(self) -> Facts:

@@ -23,10 +23,14 @@ class Marked:
     def __init__(self, inner: Image) -> None:
         self.size = inner.size
         self.parent = inner.parent
-        self.facts: Facts = inner.facts
         self.oddities: tuple[str, ...] = ()
         self._inner = inner
         self._last = -1
+
+    @property
+    def facts(self) -> Facts:
+        """What its headers say."""
+        return self._inner.facts
 
     def runs(self, start: int, stop: int) -> Iterator[Run]:
         """Yield the runs of the stream."""

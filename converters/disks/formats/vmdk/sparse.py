@@ -61,7 +61,7 @@ class SparseExtent(GrainedExtent):
     @property
     def details(self) -> dict[str, object]:
         """What the header says, and where a stream ends."""
-        if not self._is_stream:
+        if not self.is_stream:
             return self.header.details
         end = self.end
         told = {"streamEnd": end.stop, "bytesBehindStreamEnd": end.left}
@@ -118,13 +118,14 @@ class SparseExtent(GrainedExtent):
         )
 
     @property
-    def _is_stream(self) -> bool:
+    def is_stream(self) -> bool:
+        """Whether its grains are compressed and behind markers."""
         return self.header.is_compressed and self.header.has_markers
 
     @cached_property
     def end(self) -> Ending:
         """What a stream has behind its last grain."""
-        if not self._is_stream:
+        if not self.is_stream:
             return Ending()
         if self._footer:
             return self._footer.ending
