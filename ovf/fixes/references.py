@@ -52,12 +52,13 @@ sizes_in_digits = fix("REF-016")(_sizes_from_the_files)
 @fix("REF-010")
 def whole_files_told(draft: Draft) -> Done:
     """Leave ovf:chunkSize out where a file is in one piece."""
+    package = draft.result()
     for element, reference in listed(draft):
-        if not reference.chunk_size or not _is_as_read(draft, reference) or draft.package is None:
+        if not reference.chunk_size or is_remote(reference):
             continue
         name = name_of(reference)
         try:
-            stored = draft.package.stored_names(reference)
+            stored = package.stored_names(reference)
         except InteropError:
             continue
         if stored == (name,):
@@ -75,13 +76,14 @@ def sizes_stated(draft: Draft) -> Done:
 
 
 def _sized(draft: Draft) -> Iterator[tuple[etree._Element, Reference, str]]:
-    """Yield the files that are stored, each with the size it has there."""
+    """Yield the files that are stored, or will be, each with the size it has there."""
+    package = draft.result()
     for element, reference in listed(draft):
-        if not _is_as_read(draft, reference) or draft.package is None:
+        if is_remote(reference):
             continue
         try:
-            names = draft.package.stored_names(reference)
-            size = sum(draft.package.member(name).size for name in names)
+            names = package.stored_names(reference)
+            size = sum(package.member(name).size for name in names)
         except InteropError:
             continue
         yield element, reference, str(size)
@@ -90,11 +92,12 @@ def _sized(draft: Draft) -> Iterator[tuple[etree._Element, Reference, str]]:
 @fix("REF-008")
 def compression_told(draft: Draft) -> Done:
     """Say whether the file is compressed, as its first bytes do."""
+    package = draft.result()
     for element, reference in listed(draft):
-        if not _is_as_read(draft, reference) or draft.package is None:
+        if is_remote(reference):
             continue
         try:
-            start = draft.package.stored_file(reference).pread(0, len(GZIP_MAGIC))
+            start = package.stored_file(reference).pread(0, len(GZIP_MAGIC))
         except InteropError:
             continue
         said = reference.compression
@@ -107,11 +110,6 @@ def compression_told(draft: Draft) -> Done:
         elif said in {"", "identity"} and start == GZIP_MAGIC and not _is_gzip(reference):
             draft.set(element, "compression", "gzip")
             yield element, "ovf:compression: none -> gzip, for the file is compressed"
-
-
-def _is_as_read(draft: Draft, reference: Reference) -> bool:
-    """Say whether the package that was read has the file, and no fix put another in its place."""
-    return not is_remote(reference) and name_of(reference) not in draft.added
 
 
 def _is_gzip(reference: Reference) -> bool:

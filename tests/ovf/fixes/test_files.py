@@ -58,6 +58,17 @@ def fixed(source: Path, *targets: str) -> Path:
     return dest.parent
 
 
+def test_a_file_that_gets_another_name_gets_its_size_too(tmp_path: Path, stream: bytes) -> None:
+    (tmp_path / "a@b.vmdk").write_bytes(stream[:-BEHIND])
+    source = written(tmp_path, "a%40b.vmdk", 'ovf:size="5"')
+    assert said(source, "proxmox") == [
+        "a%40b.vmdk is a-b.vmdk now [PVE-007]",
+        f"ovf:size: 5 -> {len(stream) - BEHIND} [REF-006]",
+    ]
+    result = mend(Package.open(source), (target_named("proxmox"),)).draft.result()
+    assert mend(result, (target_named("proxmox"),)).repairs == ()
+
+
 def test_a_file_that_nothing_refers_to_stays_with_what_is_in_it(tmp_path: Path) -> None:
     extra = '<File ovf:href="x" ovf:id="x"{}</References>'
     for end, mended in (
