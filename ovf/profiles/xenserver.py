@@ -100,16 +100,16 @@ def amounts_add_up(package: Package, target: Target) -> Found:
 
 @check("XEN-003", severity=Severity.WARNING, source=VALIDATION, sure=Sure.CODE)
 def ids_hold_each_other(package: Package, target: Target) -> Found:
-    """No diskId is part of another.
+    """No diskId is part of another, or of the words ``/disk/`` before it.
 
     It looks for the first Disk whose id is anywhere in the HostResource: a drive of disk 10 gets
-    disk 1, if that comes first.
+    disk 1, if that comes first, and every drive one that is called d.
 
     Fix: number the disks with as many digits each, as disk01 and disk10.
     """
     disks = [disk for disk in package.envelope.disks if disk.id]
     for one, other in islice(combinations(disks, 2), MOST_PAIRS):
-        if one.id and other.id and one.id != other.id and one.id in other.id:
+        if one.id and other.id and one.id != other.id and one.id in f"/disk/{other.id}":
             said = f"diskId {summary(other.id)!r} is taken for {summary(one.id)!r}"
             yield Hit(other.at, said)
 

@@ -77,6 +77,21 @@ def test_the_importer_takes_what_was_mended(identifier: str) -> None:
     assert mend(done.draft.result(), (target,)).repairs == ()
 
 
+def test_a_disk_called_like_a_part_of_the_path_is_numbered() -> None:
+    """Every HostResource has a d in it, that of other disks too."""
+    package = example("XEN-003")
+    content = package.descriptor.content
+    for old, new in ((b"disk10", b"e"), (b'"disk1"', b'"d"'), (b"/disk/disk1<", b"/disk/d<")):
+        content = content.replace(old, new)
+    broken, target = package.described_by(content), target_named("xcp-ng")
+    found = [each.message for each in CHECKS["XEN-003"].findings(broken, target)]
+    assert found == ["diskId 'e' is taken for 'd'"]
+    done = mend(broken, (target,))
+    assert [disk.id for disk in done.draft.envelope.disks] == ["disk01", "disk02"]
+    assert list(CHECKS["XEN-003"].findings(done.draft.result(), target)) == []
+    assert b"<rasd:HostResource>ovf:/disk/disk01</rasd:HostResource>" in done.draft.content
+
+
 @pytest.mark.parametrize("identifier", sorted(COVERED.keys() - NEED_FILES))
 def test_the_fix_of_a_rule_mends_what_an_importer_finds_too(identifier: str) -> None:
     check = CHECKS[identifier]
