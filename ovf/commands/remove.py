@@ -61,6 +61,10 @@ KINDS = (
         of_system=True,
     ),
     _Kind(
+        *("system", "ID", "Remove the machine ID from its collection, and what only it uses."),
+        *("ovf.edit.systems", "remove_system", "Remove a machine from a collection."),
+    ),
+    _Kind(
         *("configuration", "ID", "Remove the configuration ID, and what holds in no other."),
         *("ovf.edit.options", "remove_configuration", "Remove a configuration."),
     ),

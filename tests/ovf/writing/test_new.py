@@ -270,6 +270,33 @@ def test_several_machines_become_a_collection(tmp_path: Path, image: Path, versi
         assert before | {"origin": None} == after | {"origin": None}
 
 
+def test_one_machine_of_a_collection_is_removed_with_what_is_its_own(
+    tmp_path: Path, image: Path
+) -> None:
+    sources: list[str | Path] = []
+    for name in ("web", "db"):
+        path = tmp_path / f"{name}.ova"
+        options = ("--disk", image, "--nic", "lan")
+        assert rehost("ovf", "new", path, *options).code == 0
+        (tmp_path / f"{name}.json").write_text(rehost("inspect", path, "--json").out)
+        sources += ["--from", tmp_path / f"{name}.json"]
+    shop, left = tmp_path / "shop.ova", tmp_path / "left.ova"
+    assert rehost("ovf", "new", shop, *sources).code == 0
+    done = rehost("ovf", "remove", "system", shop, "web", "-o", left)
+    assert seen(done, tmp_path) == (0, "wrote left.ova\n", "")
+    package = Package.open(left)
+    assert sorted(package.names()) == ["db-disk.vmdk", "shop.mf", "shop.ovf"]
+    assert valid(package.descriptor.content, "1")
+    [found] = json.loads(rehost("inspect", left, "--json").out)["machines"]
+    assert (found["machine"]["name"], len(found["machine"]["disks"])) == ("db", 1)
+    for path, name, message in (
+        (left, "db", "is the last machine of its collection ('db')"),
+        (tmp_path / "db.ova", "db", "is the only machine, and no package is without one ('db')"),
+    ):
+        done = rehost("ovf", "remove", "system", path, name, "--in-place")
+        assert (done.code, message in done.err) == (2, True)
+
+
 def test_one_machine_of_a_collection_is_changed_shown_and_left_out(tmp_path: Path) -> None:
     path = tmp_path / "shop.ova"
     assert rehost("ovf", "new", path, "--from", described(tmp_path, "web", "db")).code == 0
