@@ -168,10 +168,12 @@ class Walk:
         at, size = entries.packed_at[inside], entries.packed_size[inside]
         return at >> self.layout.bits, (at + size - 1) >> self.layout.bits
 
-    def start_of(self, number: int) -> Iterator[int]:
-        """Yield where the disk has what a table maps; no disk has a table more often than once."""
-        for index in np.flatnonzero(self._l1 == self.places[number]).tolist():
-            yield index * self.layout.span
+    def starts_of(self, number: int) -> list[int]:
+        """Return where the disk has what a table maps: once, unless it is damaged."""
+        span = self.layout.span
+        mapped = self._l1[: -(-self.layout.size // span)]
+        indices: list[int] = np.flatnonzero(mapped == self.places[number]).tolist()
+        return [index * span for index in indices]
 
     def lose(self, number: int, entries: Mask, why: str) -> None:
         """Say that what some entries of a table map is lost, and empty them."""
@@ -179,11 +181,12 @@ class Walk:
         if not self.active[number] or not entries.any() or at_odd:
             return
         marked = np.flatnonzero(entries)
+        starts = self.starts_of(number)
         width = self.layout.entry
         for group in np.split(marked, np.flatnonzero(np.diff(marked) != 1) + 1):
             at = int(self.places[number]) + int(group[0]) * width
             self._findings.mend(at, bytes(width * len(group)))
-            for start in self.start_of(number):
+            for start in starts:
                 begin = start + int(group[0]) * self.layout.cluster
                 self._lose(begin, len(group) * self.layout.cluster, why)
 
