@@ -18,7 +18,8 @@ from ovf.foreign import VERSIONS
 from ovf.judging.conformance import Level, is_published, level
 from ovf.judging.rule import Basis, rule
 from ovf.package import Package
-from ovf.schema.vocabulary import meant, spelled, vocabulary
+from ovf.schema.attributes import is_misplaced
+from ovf.schema.vocabulary import meant, spelled
 from rehost.report import Location, Severity
 from rehost.tracked import label, local_name, summary
 
@@ -40,8 +41,8 @@ def _of(package: Package) -> Iterator[Extension]:
 def namespaces_of_their_own(package: Package) -> Found:
     """Extensions are in namespaces of their own, never in those of the standard.
 
-    A later version of the standard may give the name another meaning, and the schema refuses it
-    today.
+    That holds for an attribute that the standard gives to another element, too. A later version of
+    it may give the name another meaning, and the schema refuses elements it does not know today.
 
     Fix: correct the name, or move the extension to a namespace of its vendor's.
     """
@@ -55,9 +56,8 @@ def namespaces_of_their_own(package: Package) -> Found:
             hint = f", {spelled(right)} is" if right else ""
             yield envelope.at(element), f"{name} is not defined in OVF {envelope.version}.x{hint}"
         for name in map(str, element.attrib):
-            known = vocabulary(envelope.version).attributes
-            ours = name.startswith(f"{{{envelope.namespace}}}")
-            if ours and name not in known and not _is_version(element, name):
+            ours = name.startswith(f"{{{envelope.namespace}}}") and not _is_version(element, name)
+            if ours and is_misplaced(element, name, envelope.version):
                 what = f"attribute ovf:{local_name(name)} of {label(element)}"
                 yield envelope.at(element), f"{what} is not defined in OVF {envelope.version}.x"
 

@@ -33,6 +33,8 @@ PREFIXES = {
 }
 """The prefixes the standard gives namespaces other than the envelope's own."""
 XS = "{http://www.w3.org/2001/XMLSchema}"
+OF_ENVELOPES = "envelope-"
+"""What the names of the schemas of descriptors begin with; others are of what these bring in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +51,37 @@ def vocabulary(version: str) -> Vocabulary:
     """Return the names of OVF 1.x or 2.x; ``version`` is "1" or "2"."""
     elements: set[str] = set()
     attributes: set[str] = set()
-    for namespace, declaration in _declarations(f"envelope-{version}.xsd", "", set()):
+    for namespace, declaration in _declarations(f"{OF_ENVELOPES}{version}.xsd"):
         names = elements if declaration.tag == f"{XS}element" else attributes
         names.add(f"{{{namespace}}}{declaration.get('name')}")
     namespaces = frozenset(name[1:].partition("}")[0] for name in elements)
     return Vocabulary(namespaces, frozenset(elements), frozenset(attributes))
 
 
-def _declarations(
-    file: str, including: str, seen: set[tuple[str, str]]
-) -> Iterator[tuple[str, etree._Element]]:
-    """Yield (namespace, declaration) of a schema and all it brings in.
+def _declarations(file: str) -> Iterator[tuple[str, etree._Element]]:
+    """Yield (namespace, declaration) of a schema and all it brings in."""
+    for _, namespace, root in schemas(file):
+        for declaration in root.iter(f"{XS}element", f"{XS}attribute"):
+            if declaration.get("name"):
+                yield namespace, declaration
+
+
+def schemas(
+    file: str, including: str = "", seen: set[tuple[str, str]] | None = None
+) -> Iterator[tuple[str, str, etree._Element]]:
+    """Yield (file, namespace, root) of a schema and of all it brings in, each once.
 
     ``including`` is the namespace a schema without one of its own is included into.
     """
+    seen = set() if seen is None else seen
     root = etree.parse(str(OWN_SCHEMAS / file), etree.XMLParser(no_network=True)).getroot()
     namespace = root.get("targetNamespace", including)
     if (file, namespace) in seen:
         return
     seen.add((file, namespace))
+    yield file, namespace, root
     for reference in root.iterchildren(f"{XS}include", f"{XS}import"):
-        yield from _declarations(str(reference.get("schemaLocation")), namespace, seen)
-    for declaration in root.iter(f"{XS}element", f"{XS}attribute"):
-        if declaration.get("name"):
-            yield namespace, declaration
+        yield from schemas(str(reference.get("schemaLocation")), namespace, seen)
 
 
 def spelled(name: str) -> str:
