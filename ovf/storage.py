@@ -197,6 +197,12 @@ def refuse_elsewhere(path: Path) -> None:
             where=f"{found[1]}://{found[2]}",
             hint="Fetch it first; or judge it in passing: curl URL | rehost validate -",
         )
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        raise UsageError("no such file", where=str(path)) from None
+    except OSError:
+        return  # whoever opens it says why that fails
 
 
 def _listed(entry: os.DirEntry[str]) -> bool:

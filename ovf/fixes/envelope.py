@@ -18,7 +18,6 @@ from ovf.extensions import (
     standard_part,
 )
 from ovf.mending.fix import Done, fix
-from ovf.namespaces import CIM
 from ovf.rules.roots import LANGUAGE
 from ovf.schema.judged_copy import place_in_envelope, takes_info
 from ovf.schema.vocabulary import corrected, meant, spelled
@@ -102,21 +101,12 @@ def languages_hyphenated(draft: Draft) -> Done:
 
 @fix("EXT-001")
 def names_in_their_letters(draft: Draft) -> Done:
-    """Spell elements as the standard does where only upper and lower case differ.
-
-    A property that is there in its own letters, too, would be said twice, and stays.
-    """
+    """Spell elements as the standard does where only upper and lower case differ."""
     version = draft.envelope.version
-    renamed = set[tuple[etree._Element | None, str]]()
     for element in draft.envelope.once(standard_part):
         tag = str(element.tag)
         right = meant(tag, version) if is_unknown(element, version) else None
-        if right is None:
-            continue
-        parent = element.getparent()
-        there = parent is not None and parent.find(right) is not None
-        if CIM not in right or not (there or (parent, right) in renamed):
-            renamed.add((parent, right))
+        if right is not None:
             draft.text.rename(element, right)
             yield element, f"{spelled(tag)} is called {spelled(right)} now"
 

@@ -252,7 +252,7 @@ def test_what_is_no_package_is_told_so(tmp_path: Path) -> None:
         "A package has one; unpack it and name the descriptor you mean.",
     )
     assert opening(tmp_path / "none.ova", tmp_path) == (
-        DamagedInputError,
+        UsageError,
         "none.ova: no such file",
         "",
     )

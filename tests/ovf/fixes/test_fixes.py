@@ -11,7 +11,7 @@ from ovf.judging.validate import validate
 from ovf.mending.fix import Fix, all_fixes
 from ovf.mending.mend import mend
 from ovf.package import Package
-from tests.ovf.builders import FIXTURES, descriptor
+from tests.ovf.builders import FIXTURES
 
 RULES = {rule.id: rule for rule in all_rules()}
 FROM_FILES = {"DSK-002", "DSK-008", "PKG-006", "REF-007", "REF-016"}
@@ -62,17 +62,3 @@ def test_a_good_example_is_left_byte_for_byte(fix: Fix) -> None:
     package = Package.open(FIXTURES / "rules" / fix.rule / "good.ovf")
     done = mend(package)
     assert (done.repairs, done.draft.content) == ((), package.descriptor.content)
-
-
-def test_a_property_is_not_said_twice_by_spelling_it(tmp_path: Path) -> None:
-    other = "<rasd:InstanceId>8</rasd:InstanceId>"
-    once = "<Item><rasd:ElementName>x</rasd:ElementName>{}<rasd:ResourceType>6</rasd:ResourceType>"
-    for said, mended in (
-        (other, 1),
-        (other * 2, 1),
-        (f"<rasd:InstanceID>7</rasd:InstanceID>{other}", 0),
-    ):
-        path = tmp_path / "web.ovf"
-        path.write_text(descriptor(once.format(said) + "</Item>"))
-        repairs = mend(Package.open(path)).repairs
-        assert [repair.rule for repair in repairs].count("EXT-001") == mended

@@ -17,7 +17,7 @@ from ovf.judging.rule import Needs, Rule, all_rules
 from ovf.judging.validate import validate
 from ovf.package import Package
 from ovf.signing.keys import pem
-from rehost.errors import DamagedInputError
+from rehost.errors import UsageError
 from rehost.report import Severity
 from tests.ovf.builders import FIXTURES, manifest, pack, with_disk
 from tests.ovf.contents.disk_cases import DISK_CASES
@@ -407,4 +407,4 @@ def test_errors_fail_unless_never(tmp_path: Path) -> None:
 
 def test_a_package_that_cannot_be_opened_raises(tmp_path: Path) -> None:
     shown = CliRunner().invoke(command, [str(tmp_path / "none.ova")])
-    assert isinstance(shown.exception, DamagedInputError)
+    assert isinstance(shown.exception, UsageError)
