@@ -8,20 +8,21 @@ from typing import Any
 import click
 
 from rehost.console.output import emit_json
-from rehost.console.parameters import PAIR, REGEX
+from rehost.console.parameters import EXISTING, FILE, FOLDER, NEW_FOLDER, PAIR, REGEX, json_option
 
-EXISTING = click.Path(exists=True, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 allow_option = click.option(
     "--allow",
     "allowed",
     type=FOLDER,
     multiple=True,
     help="A folder whose files a configuration may name, besides its own.",
+)
+hardware_option = click.option(
+    "--hardware",
+    type=click.Choice(["keep", "virtio", "safe"]),
+    default="keep",
+    show_default=True,
+    help="The source's own devices, paravirtual ones, or those every guest can drive.",
 )
 
 
@@ -59,13 +60,7 @@ def formats(*, as_json: bool) -> None:
     "--to", metavar="TARGET", required=True, help="Where the machines go: see `rehost formats`."
 )
 @click.option("-o", "--output", "folder", type=NEW_FOLDER, help="The folder to write into.")
-@click.option(
-    "--hardware",
-    type=click.Choice(["keep", "virtio", "safe"]),
-    default="keep",
-    show_default=True,
-    help="The source's own devices, paravirtual ones, or those every guest can drive.",
-)
+@hardware_option
 @click.option(
     "--machine-type",
     type=click.Choice(["q35", "pc"]),
@@ -81,7 +76,7 @@ def formats(*, as_json: bool) -> None:
     help="Which of the target's networks stands for one of the source's.",
 )
 @click.option("-O", "options", type=PAIR, multiple=True, help="A setting of the target.")
-@click.option("--report", type=NEW_FILE, help="Write the report as JSON.")
+@click.option("--report", type=FILE, help="Write the report as JSON.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the losses; write nothing.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 10 if there are losses.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if anything is lost.")

@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.disks.cli_options import (
-    SOURCE,
-    access_options,
-    format_option,
-    json_option,
-    with_options,
-)
+from converters.disks.cli_options import SOURCE, access_options, format_option, with_options
 from rehost.console.output import emit_json, say, size_text
+from rehost.console.parameters import FILE, json_option
 
 if TYPE_CHECKING:
     from converters.disks.checking import Checked, Usage
@@ -33,7 +28,7 @@ WORDS = {1: "note", 2: "warning", 3: "error"}
 @click.option(
     "--repair",
     "dest",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="DEST",
     help="Write a sound copy to DEST; SOURCE stays as it is.",
 )

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.disks.cli_options import (
-    access_options,
-    format_option,
-    json_option,
-    with_options,
-)
+from converters.disks.cli_options import access_options, format_option, with_options
 from rehost.console.output import emit_json, say
-from rehost.console.parameters import PAIR, SIZE
+from rehost.console.parameters import FILE, NEW_FOLDER, PAIR, SIZE, json_option
 
 if TYPE_CHECKING:
     from converters.disks.conversion import Done, Order
 
 LOST = 1
 STDOUT = "-"
-FILE = click.Path(dir_okay=False, path_type=Path)
 
 writing_options = (
     click.option("-o", "options", type=PAIR, multiple=True, help="A setting of the format."),
@@ -52,7 +45,7 @@ writing_options = (
 @click.option("--to", "target", metavar="FORMAT", help="Write this, whatever DEST's suffix says.")
 @click.option(
     "--into",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     metavar="DIR",
     help="Write each SOURCE into DIR, under its own name and the format's suffix.",
 )

@@ -10,15 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.disks.cli_options import (
-    SOURCE,
-    access_options,
-    format_option,
-    json_option,
-    with_options,
-)
+from converters.disks.cli_options import SOURCE, access_options, format_option, with_options
 from rehost.console.output import emit_json
-from rehost.console.parameters import SIZE
+from rehost.console.parameters import SIZE, json_option
 
 if TYPE_CHECKING:
     from converters.disks.delta import Stretch

@@ -11,7 +11,6 @@ import click
 SOURCE = click.Path(path_type=str)
 """A path, a URL or ARCHIVE!MEMBER; completed as a path."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 format_option = click.option(
     "--format", "named", metavar="FORMAT", help="Read SOURCE as this, not as what it looks like."
 )

@@ -6,6 +6,7 @@ import click
 
 from rehost.console.examples import examples
 from rehost.console.output import emit_json, say
+from rehost.console.parameters import json_option
 
 
 @click.command(
@@ -13,7 +14,7 @@ from rehost.console.output import emit_json, say
     epilog=examples("ovf explain DSK-004", "ovf explain VBX", "ovf explain --json"),
 )
 @click.argument("names", metavar="[ID|PREFIX]...", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def explain(names: tuple[str, ...], *, as_json: bool) -> None:
     """Explain rules: what each demands, and why.
 

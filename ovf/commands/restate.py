@@ -10,7 +10,7 @@ import click
 from ovf.edit.result import DIGESTS, descriptor_option, force_option, source_argument
 from rehost.console.examples import examples
 from rehost.console.output import emit_json, one_line, say
-from rehost.console.parameters import PATH
+from rehost.console.parameters import PATH, json_option
 from rehost.progress import SILENT
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ DIGEST_OF = {"1": "sha1", "2": "sha256"}
     type=click.Choice(DIGESTS),
     help="The digests of the manifest, or no manifest.  [default: sha1 for 1, sha256 for 2]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def restate(ctx: click.Context, /, source: Path, **asked: Any) -> None:
     """Restate the package SOURCE in another version of OVF, and say what was lost by it.

@@ -9,6 +9,7 @@ import click
 from ovf.edit.result import source_argument
 from rehost.console.examples import examples
 from rehost.console.output import emit_json, say
+from rehost.console.parameters import json_option
 
 
 @click.command(
@@ -16,7 +17,7 @@ from rehost.console.output import emit_json, say
 )
 @source_argument
 @click.option("--verbose", is_flag=True, help="Show everything: devices, properties, licences.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def show(source: Path, *, verbose: bool, as_json: bool) -> None:
     """Show what the package SOURCE holds, sound or not.
 

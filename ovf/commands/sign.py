@@ -9,7 +9,7 @@ import click
 
 from rehost.console.examples import examples
 from rehost.console.output import emit_json, say
-from rehost.console.parameters import PATH
+from rehost.console.parameters import PATH, json_option
 from rehost.errors import UsageError
 from rehost.progress import SILENT
 
@@ -47,7 +47,7 @@ LONGEST_PASSPHRASE = 4096
     help="The digest that is signed.",
 )
 @click.option("--force", is_flag=True, help="Replace DEST, or what is signed already.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def sign(
     ctx: click.Context,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from rehost.console.output import emit_json, say
+from rehost.console.parameters import json_option
 
 
 @click.command(short_help="List the importers to judge packages for.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def targets(*, as_json: bool) -> None:
     """List the importers a package can be judged for, and their releases.
 

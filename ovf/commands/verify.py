@@ -11,7 +11,7 @@ import click
 
 from rehost.console.examples import examples
 from rehost.console.output import emit_json, say
-from rehost.console.parameters import PATH
+from rehost.console.parameters import PATH, json_option
 from rehost.progress import SILENT
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     help="When the certificates have to be valid (UTC), instead of now.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def verify(
     ctx: click.Context, source: Path, trust: Path | None, at: datetime | None, *, as_json: bool

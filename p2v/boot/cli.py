@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rehost.console.parameters import REGEX
+from converters.cli import allow_option, hardware_option
+from rehost.console.parameters import EXISTING, FILE, NEW_FOLDER, REGEX, json_option
 from rehost.machine import Firmware, Machine
 from rehost.progress import SILENT
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 NOT_BOOTED = 1
-EXISTING = click.Path(exists=True, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command(short_help="Boot machines under QEMU, and judge.")
@@ -40,7 +39,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option(
     "--evidence",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     help="Where to keep the serial log, the last screen and QEMU's command line. [SOURCE-boot]",
 )
 @click.option("--force", is_flag=True, help="Replace the evidence of an earlier boot.")
@@ -51,33 +50,16 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     show_default=True,
     help="Run on the processor, or translated; auto is kvm where that works.",
 )
-@click.option(
-    "--hardware",
-    type=click.Choice(["keep", "virtio", "safe"]),
-    default="keep",
-    show_default=True,
-    help="The source's own devices, paravirtual ones, or those every guest can drive.",
-)
+@hardware_option
 @click.option(
     "--firmware",
     type=click.Choice([each.value for each in Firmware]),
     help="Boot with this, whatever the source says; a bare disk says nothing.",
 )
 @click.option("--memory", metavar="MIB", type=click.IntRange(min=1), help="Boot with this much.")
-@click.option(
-    "--allow",
-    "allowed",
-    type=FOLDER,
-    multiple=True,
-    help="A folder whose files a configuration may name, besides its own.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
-    "--junit",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the verdicts for CI, too.",
-)
+@allow_option
+@json_option
+@click.option("--junit", metavar="FILE", type=FILE, help="Write the verdicts for CI, too.")
 @click.pass_context
 def boot(ctx: click.Context, /, source: Path, **asked: Any) -> None:
     """Boot each machine of SOURCE under QEMU, say whether it came up, and keep the evidence.

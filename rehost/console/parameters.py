@@ -1,4 +1,4 @@
-"""Types of options that several commands take."""
+"""Options, and types of options, that several commands take."""
 
 from __future__ import annotations
 
@@ -72,3 +72,10 @@ PATH = click.Path(path_type=Path, readable=False)
 """A file or folder; whether it is there and may be read is told by who opens it."""
 PAIR = Pair()
 SIZE = Size()
+EXISTING = click.Path(exists=True, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+"""These two need not be there, but are nothing else if they are."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
