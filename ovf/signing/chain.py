@@ -157,6 +157,14 @@ def may_sign(certificate: x509.Certificate) -> bool:
     return said is None or bool({"digitalSignature", "nonRepudiation"} & set(said))
 
 
+def unmeant(certificate: x509.Certificate) -> str:
+    """Return why a certificate's key may not sign packages, or nothing."""
+    if may_sign(certificate):
+        return ""
+    said = ", ".join(uses(certificate) or ()) or "nothing"
+    return f"is not meant for signatures (keyUsage is {said})"
+
+
 def extension(
     certificate: x509.Certificate, kind: type[ExtensionTypeVar]
 ) -> ExtensionTypeVar | None:

@@ -108,10 +108,7 @@ def _stem(package: Package) -> str:
 
 def _refuse_signer(signer: Signer, now: datetime) -> None:
     where = subject_of(signer.certificate)
-    why = chain.not_in_force(signer.certificate, now)
-    if not why and not chain.may_sign(signer.certificate):
-        said = ", ".join(chain.uses(signer.certificate) or ()) or "nothing"
-        why = f"is not meant for signatures (keyUsage is {said})"
+    why = chain.not_in_force(signer.certificate, now) or chain.unmeant(signer.certificate)
     if why:
         raise RefusedError(
             f"certificate {why}", where=where, hint="Nobody would accept it; take another."

@@ -195,9 +195,8 @@ def _vouched(
         if why:
             message = f"certificate {why}: {keys.subject_of(certificate)}"
             yield _found("CRT-004", message, place)
-    if not chain.may_sign(signer):
-        said = ", ".join(chain.uses(signer) or ()) or "nothing"
-        yield _found("CRT-004", f"key is not meant for signatures (keyUsage is {said})", place)
+    if why := chain.unmeant(signer):
+        yield _found("CRT-004", f"key {why}", place)
     if chain.is_self_signed(signer):
         yield _found("CRT-004", "certificate is signed by itself: nobody vouches for it", place)
     way = chain.climbed(signer, others)

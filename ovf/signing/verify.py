@@ -124,9 +124,8 @@ def _wrong(package: Package, examination: Examination | None) -> Iterator[str]:
 
 def _unfit(signer: x509.Certificate) -> Iterator[str]:
     """Tell why the signer's certificate is none to sign packages with."""
-    if not chain.may_sign(signer):
-        said = ", ".join(chain.uses(signer) or ()) or "nothing"
-        yield f"certificate is not meant for signatures (keyUsage is {said})"
+    if why := chain.unmeant(signer):
+        yield f"certificate {why}"
     try:
         key = keys.public_key_of(signer)
     except ValueError:
