@@ -12,12 +12,11 @@ from converters.disks.manifest import Manifested
 from converters.disks.registry import RAW, format_of, open_image
 from converters.disks.survey import held_by
 from ovf.contents.probe import DiskContent, DiskFacts, Flaw, Gate, StreamFacts
+from ovf.environment.medium import is_medium
 from rehost.errors import DamagedInputError
 from rehost.files import File
 
 ISO = "iso"
-ISO_MAGIC = b"CD001"
-ISO_MAGIC_AT = 0x8001
 STREAM = "streamOptimized"
 
 
@@ -26,7 +25,7 @@ class DiskProbe:
 
     def recognise(self, start: File) -> DiskFacts | None:
         """Say which format it is; what begins like none may still be a fixed VHD or raw."""
-        name = ISO if _is_iso(start) else format_of(start).name
+        name = ISO if is_medium(start) else format_of(start).name
         return None if name == RAW else DiskFacts(name)
 
     def look(self, file: File, gate: Gate) -> DiskFacts:
@@ -45,7 +44,7 @@ class DiskProbe:
         if isinstance(damage := image.facts.details.get("streamDamage"), str):
             flaws = (*flaws, Flaw(file.name, damage))
         return DiskFacts(
-            ISO if known.name == RAW and _is_iso(file) else known.name,
+            ISO if known.name == RAW and is_medium(file) else known.name,
             _variant(image.facts, stream),
             image.size,
             populated,
@@ -85,10 +84,6 @@ def _content(image: Image) -> DiskContent:
     except DamagedInputError as error:
         return DiskContent(None, (_flaw(error),))
     return DiskContent(manifested.finish())
-
-
-def _is_iso(file: File) -> bool:
-    return file.pread(ISO_MAGIC_AT, len(ISO_MAGIC)) == ISO_MAGIC
 
 
 def _stream(facts: Facts) -> StreamFacts | None:

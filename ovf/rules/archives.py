@@ -9,9 +9,9 @@ from ovf.package import Package, is_remote, leads_out, name_of
 from rehost.archive import BLOCK, Archive, Dialect
 from rehost.files import Inflated
 from rehost.report import Location, Severity
+from rehost.tar import fits_ustar
 from rehost.tracked import summary
 
-LARGEST_USTAR = 8 << 30
 TAIL = 1 << 20
 MOST_SIGNS = 2
 """A manifest and a certificate; of more PKG-002 tells, for which there is no order."""
@@ -46,7 +46,7 @@ def ustar(package: Package) -> Found:
     if package.archive is None:
         return
     for member in package.archive.members:
-        if member.dialect is not Dialect.USTAR and member.size < LARGEST_USTAR:
+        if member.dialect is not Dialect.USTAR and fits_ustar(member.size):
             where = Location(package.archive.where(member.name))
             yield where, f"header is {member.dialect}, not USTAR"
 
@@ -238,6 +238,6 @@ def too_large_for_ustar(package: Package) -> Found:
     Fix: compress the disk, split it by ovf:chunkSize, or ship the package as a set of files.
     """
     for member in package.archive.members if package.archive is not None else ():
-        if member.size >= LARGEST_USTAR:
+        if not fits_ustar(member.size):
             where = Location(package.where(member.name))
             yield where, f"has {member.size} bytes, too many for USTAR ({member.dialect} header)"
