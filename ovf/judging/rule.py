@@ -18,7 +18,7 @@ from ovf.package import Package
 from rehost.discovery import instances
 from rehost.report import Finding, Location, Severity
 
-Check = Callable[[Package], Iterator[tuple[Location, str]]]
+Demand = Callable[[Package], Iterator[tuple[Location, str]]]
 
 
 class Needs(Enum):
@@ -66,7 +66,7 @@ class Rule:
     id: str
     clause: str
     severity: Severity
-    check: Check
+    check: Demand
     needs: Needs
     basis: Basis
     versions: frozenset[str]
@@ -104,10 +104,10 @@ def rule(
     needs: Needs = Needs.DESCRIPTOR,
     basis: Basis = Basis.TEXT,
     versions: frozenset[str] = EVERY_VERSION,
-) -> Callable[[Check], Rule]:
+) -> Callable[[Demand], Rule]:
     """Make a rule of a check."""
 
-    def declare(check: Check) -> Rule:
+    def declare(check: Demand) -> Rule:
         return Rule(identifier, clause, severity, check, needs, basis, versions)
 
     return declare
