@@ -36,6 +36,9 @@ class Needs(Enum):
 class Basis(Enum):
     """What a requirement rests on, as its explanation says it.
 
+    A rule is an error where the standard says shall or its schema refuses; what is unconfirmed or
+    of no standard is one only where converting cannot go on, or would make something else.
+
     ``TEXT`` was read in the standard, ``SCHEMA`` in its schemas, ``CODE`` where a program quotes
     it; the wording of what is ``UNCONFIRMED`` could not be read; ``OWN`` is no requirement of the
     standard but custom, safety or experience with importers.

@@ -46,7 +46,13 @@ def unique_ids_of_siblings(package: Package) -> Found:
         yield from _repeated(package.envelope, siblings)
 
 
-@rule("CNT-004", clause="7.2", basis=Basis.UNCONFIRMED, versions=VERSION_2)
+@rule(
+    "CNT-004",
+    clause="7.2",
+    severity=Severity.WARNING,
+    basis=Basis.UNCONFIRMED,
+    versions=VERSION_2,
+)
 def unique_ids_of_version_2(package: Package) -> Found:
     """In OVF 2 no two systems or collections of a package have the same ovf:id.
 

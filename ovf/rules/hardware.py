@@ -52,7 +52,7 @@ def hardware_of_systems_only(package: Package) -> Found:
             yield envelope.at(section), f"VirtualHardwareSection stands in {where}"
 
 
-@rule("VHS-003", clause="8.1", basis=Basis.UNCONFIRMED)
+@rule("VHS-003", clause="8.1", severity=Severity.WARNING, basis=Basis.UNCONFIRMED)
 def sections_have_ids(package: Package) -> Found:
     """Of several VirtualHardwareSections of a system, each has an ovf:id of its own.
 

@@ -124,11 +124,12 @@ def subtypes_are_separated(package: Package) -> Found:
             yield item.at, f"{item.label} lists its ResourceSubTypes otherwise ({summary(words)!r})"
 
 
-@rule("ITM-015", clause="8.2")
+@rule("ITM-015", clause="8.2", severity=Severity.WARNING)
 def children_are_known(package: Package) -> Found:
     """A child of an item that is not CIM's has ovf:required="false".
 
-    Without it, a consumer that does not know the child fails the whole item. What is in CIM's
+    The standard allows it to be required, but a consumer that does not know it then has to fail the
+    whole item. What is in CIM's
     namespaces but not in CIM, EXT-001 tells; in the dialects of drafts, this rule does.
 
     Fix: add ovf:required="false", or leave the child out.

@@ -140,7 +140,13 @@ def messages_are_given_once(package: Package) -> Found:
                 yield at, f"{message} (first in line {first.line})"
 
 
-@rule("I18-007", clause="10.3", basis=Basis.UNCONFIRMED, versions=VERSION_2)
+@rule(
+    "I18-007",
+    clause="10.3",
+    severity=Severity.WARNING,
+    basis=Basis.UNCONFIRMED,
+    versions=VERSION_2,
+)
 def messages_name_files(package: Package) -> Found:
     """The ovf:fileRef of a message, as of a License in a file, is the id of a File.
 

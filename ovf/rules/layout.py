@@ -85,6 +85,7 @@ def names_of_one_base(package: Package) -> Found:
 @rule(
     "PKG-004",
     clause="5.1",
+    severity=Severity.WARNING,
     needs=Needs.FILES,
     basis=Basis.UNCONFIRMED,
     versions=VERSION_2,

@@ -124,8 +124,8 @@ CASES: dict[str, list[tuple[Build, str]]] = {
     "PKG-004": [
         (
             archive({"web.ovf": VERSION_2, "META/web.mf": b"", "META/web.cert": b""}),
-            "x.ova!META/web.mf: error: lies in another folder than the descriptor\n"
-            "x.ova!META/web.cert: error: lies in another folder than the descriptor",
+            "x.ova!META/web.mf: warning: lies in another folder than the descriptor\n"
+            "x.ova!META/web.cert: warning: lies in another folder than the descriptor",
         ),
         (archive({"web.ovf": DESCRIPTOR, "META/web.mf": b""}), ""),
     ],

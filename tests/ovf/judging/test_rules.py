@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from converters.probe import PROBE
 from ovf.cli import validate as command
-from ovf.judging.rule import Needs, Rule, all_rules
+from ovf.judging.rule import Basis, Needs, Rule, all_rules
 from ovf.judging.validate import validate
 from ovf.package import Package
 from ovf.signing.keys import pem
@@ -80,6 +80,19 @@ def test_the_schema_does_not_tell_again_what_a_rule_tells(rule: Rule) -> None:
     package = Package.open(RULES / rule.id / "bad.ovf")
     told = {finding.location for finding in rule.findings(package) if rule is not schema}
     assert [each for each in schema.findings(package) if each.location in told] == []
+
+
+PARTLY_OF_THE_SCHEMA = {"EFS-001", "ENC-001", "PLC-001", "PLC-002", "SHD-001"}
+"""What the schema demands of an element and what else is meant by it, told by one rule."""
+DANGEROUS = {"DSK-013", "DSK-020", "PKG-019"}
+"""Disks of another size, or damaged, or outside the package; archives that write elsewhere."""
+
+
+def test_an_error_is_of_the_standard_or_dangerous() -> None:
+    standard = {Basis.TEXT, Basis.SCHEMA, Basis.CODE}
+    errors = [rule for rule in all_rules() if rule.severity is Severity.ERROR]
+    others = {rule.id for rule in errors if rule.basis not in standard}
+    assert others == PARTLY_OF_THE_SCHEMA | DANGEROUS
 
 
 def certified(content: bytes) -> Callable[[Path], Path]:
