@@ -9,6 +9,9 @@ from ovf.envelope import Envelope
 from ovf.importers import reading
 from ovf.judging.profile import Hit
 from ovf.outline import NORMAL, items, whole
+from ovf.package import Package
+from rehost.archive import Dialect
+from rehost.report import Location
 from rehost.tracked import summary
 
 
@@ -23,6 +26,13 @@ def collection(envelope: Envelope) -> Iterator[Hit]:
     """Hit a collection of machines directly below the envelope."""
     for element in envelope.children(envelope.root, "VirtualSystemCollection"):
         yield Hit(envelope.at(element), "package is a collection of machines")
+
+
+def pax_headers(package: Package) -> Iterator[Hit]:
+    """Hit members of an archive that have a PAX header."""
+    for member in package.archive.members if package.archive else ():
+        if member.dialect is Dialect.PAX:
+            yield Hit(Location(package.where(member.name)), "header is PAX, not USTAR")
 
 
 def chunks(envelope: Envelope) -> Iterator[Hit]:

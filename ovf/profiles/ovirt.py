@@ -15,6 +15,7 @@ from ovf.importers import hits
 from ovf.importers.reading import devices
 from ovf.importers.virt_v2v import CONVERTING
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
+from ovf.judging.rule import Needs
 from ovf.outline import items
 from ovf.package import Package
 from rehost.report import Severity
@@ -104,11 +105,30 @@ def adapter(package: Package, target: Target) -> Found:
             yield Hit(item.at, f"{item.label} has no {missing}", {"what": needed[missing]})
 
 
+@check("OVI-006", source="oVirt/ovirt-engine, pull request 374", sure=Sure.ISSUE, needs=Needs.FILES)
+def pax_headers(package: Package, target: Target) -> Found:
+    """No member of an archive has a PAX header.
+
+    oVirt could not import its own OVAs when a newer Python had written them that way.
+
+    Fix: pack it again with `rehost ovf pack`, or `tar --format=ustar`.
+    """
+    return hits.pax_headers(package)
+
+
 PROFILE = Profile(
     name="ovirt",
     title="oVirt and Red Hat Virtualization",
     aliases=("rhv", "olvm"),
-    checks=(quantities, memory_unit, disk_has_a_file, capacity_unit, adapter, *CONVERTING),
+    checks=(
+        quantities,
+        memory_unit,
+        disk_has_a_file,
+        capacity_unit,
+        adapter,
+        pax_headers,
+        *CONVERTING,
+    ),
     enforces=MappingProxyType(
         dict.fromkeys(("DSK-002", "MAN-004", "REF-004", "PKG-021"), Severity.ERROR)
     ),

@@ -38,7 +38,7 @@ def archive_suffix(package: Package) -> Found:
 def ustar(package: Package) -> Found:
     """An OVA is a tar in USTAR format.
 
-    VMware's ovftool and oVirt refuse archives with PAX headers. Members of 8 GiB and more cannot
+    VMware, oVirt and VirtualBox refuse archives with PAX headers. Members of 8 GiB and more cannot
     be written as USTAR; PKG-023 tells of these.
 
     Fix: pack it again with `rehost ovf pack`, or `tar --format=ustar`.
@@ -164,7 +164,7 @@ def members_are_files(package: Package) -> Found:
     """Members of an OVA are plain files below its own root: no links, devices or paths upward.
 
     Unpacking them writes to, or reads from, other places of the importer's computer. Converting
-    refuses the archive, as VirtualBox does.
+    refuses the archive.
 
     Fix: pack plain files only; if the archive is not yours, do not unpack it anywhere.
     """
@@ -233,7 +233,7 @@ def not_compressed(package: Package) -> Found:
 def too_large_for_ustar(package: Package) -> Found:
     """No member of an OVA has 8 GiB or more, which USTAR cannot write.
 
-    Its header is GNU's or PAX's then: VirtualBox and VMware read the one or the other, some none.
+    Its header is GNU's then, which VirtualBox and VMware read, or PAX's, which they do not.
 
     Fix: compress the disk, split it by ovf:chunkSize, or ship the package as a set of files.
     """

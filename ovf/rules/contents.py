@@ -77,7 +77,7 @@ def formats_are_true(package: Package) -> Found:
 def capacities_are_true(package: Package) -> Found:
     """A disk's ovf:capacity is the size of the disk in its file.
 
-    ESXi refuses a capacity that is too small, and others cut the disk off or grow it.
+    ESXi is said to refuse a capacity that is too small; others cut the disk off or grow it.
 
     Fix: write the disk's own size into ovf:capacity.
     """

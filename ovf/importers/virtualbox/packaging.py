@@ -12,8 +12,7 @@ from ovf.judging.profile import Hit, Sure, Target, check
 from ovf.judging.rule import Needs
 from ovf.outline import items
 from ovf.package import Package
-from rehost.archive import Dialect
-from rehost.report import Location, Severity
+from rehost.report import Severity
 from rehost.tracked import summary
 
 PREFIXES = ("ovf://disk/", "ovf:/disk/", "/disk/")
@@ -184,6 +183,4 @@ def pax_headers(package: Package, target: Target) -> Found:
 
     Fix: pack it again with `tar --format=ustar`.
     """
-    for member in package.archive.members if package.archive else ():
-        if member.dialect is Dialect.PAX:
-            yield Hit(Location(package.where(member.name)), "header is PAX, not USTAR")
+    return hits.pax_headers(package)

@@ -21,6 +21,7 @@ EVERYWHERE = (
     packaging.misspelled_algorithm,
     packaging.disk_is_no_vmdk,
     packaging.disk_in_an_empty_file,
+    packaging.pax_headers,
     sections.populated_beyond_capacity,
     sections.property_types,
     sections.property_keys,

@@ -43,6 +43,10 @@ FILES = (
 STREAMED = f"{Sure.UNCONFIRMED.value}: the importer reads a disk while it arrives, as a stream"
 DISKS = {
     "DSK-012": (Severity.ERROR, STREAMED),
+    "DSK-013": (
+        Severity.WARNING,
+        f"{Sure.UNCONFIRMED.value}: hosts are said to refuse a capacity below the disk's own size",
+    ),
     "DSK-014": (
         Severity.WARNING,
         f"{Sure.ISSUE.value}: github.com/home-assistant/operating-system/issues/2121, "

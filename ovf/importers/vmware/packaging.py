@@ -186,6 +186,25 @@ def required_extra(package: Package, target: Target) -> Iterator[Hit]:
         yield Hit(envelope.at(entry), f"ExtraConfig is required ({key!r})", {"key": key})
 
 
+@check(
+    "VMW-038",
+    quote="Error: Did not find an .ovf file at the beginning of the OVA package.",
+    source="github.com/glennmatthews/cot/issues/82; vmware/open-vmdk, pull request 65",
+    sure=Sure.ISSUE,
+    needs=Needs.FILES,
+)
+def pax_headers(package: Package, target: Target) -> Iterator[Hit]:
+    """No member of an archive has a PAX header.
+
+    ovftool takes the header before the descriptor for the first file, and so finds no descriptor;
+    vSphere does not read the sizes that such headers give. Python's tarfile writes them unless told
+    otherwise.
+
+    Fix: pack it again with `rehost ovf pack`, or `tar --format=ustar`.
+    """
+    return hits.pax_headers(package)
+
+
 def required_extras(envelope: Envelope) -> Iterator[tuple[etree._Element, str]]:
     """Yield the vmw:ExtraConfig elements that an importer may not pass over, and their keys."""
     for entry in envelope.root.iter(f"{{{VMW}}}ExtraConfig"):

@@ -115,6 +115,17 @@ BUILT: dict[str, tuple[str, dict[str, bytes], str]] = {
         {**WHOLE, "größe": b""},
         "x.ova!größe: error: header is PAX, not USTAR | VERR_TAR_UNSUPPORTED_PAX_TYPE",
     ),
+    "VMW-038": (
+        "vmware",
+        {**WHOLE, "größe": b""},
+        "x.ova!größe: error: header is PAX, not USTAR"
+        " | Error: Did not find an .ovf file at the beginning of the OVA package.",
+    ),
+    "OVI-006": (
+        "ovirt",
+        {**WHOLE, "größe": b""},
+        "x.ova!größe: error: header is PAX, not USTAR",
+    ),
     "OSK-003": (
         "openstack",
         WHOLE,
@@ -129,11 +140,14 @@ BUILT: dict[str, tuple[str, dict[str, bytes], str]] = {
 }
 
 
+PACKED_AS_PAX = frozenset(("VBX-019", "VMW-038", "OVI-006"))
+
+
 @pytest.mark.parametrize("identifier", BUILT)
 def test_broken_packages_are_found_in_these_words(identifier: str, tmp_path: Path) -> None:
     name, members, expected = BUILT[identifier]
     [check] = [check for check in all_checks() if check.id == identifier]
-    form = tarfile.PAX_FORMAT if identifier == "VBX-019" else tarfile.USTAR_FORMAT
+    form = tarfile.PAX_FORMAT if identifier in PACKED_AS_PAX else tarfile.USTAR_FORMAT
     package = Package.open(pack(tmp_path / "x.ova", members, form=form))
     if identifier == "OSK-003":
         package = beside(tmp_path, members["web.ovf"].decode())
