@@ -15,6 +15,7 @@ from pathlib import Path
 
 from converters.convert import Wishes, convert
 from converters.disks.gate import FolderGate, Gate
+from converters.disks.image import SECTOR
 from converters.disks.registry import format_of, open_image
 from converters.plan import Hardware, plan
 from converters.qemu_storage import Drive
@@ -148,11 +149,16 @@ def _medium(name: str | None, open_file: Callable[[str], File]) -> Drive | None:
 
 
 def drive_at(file: File, format: str) -> Drive:  # noqa: A002
-    """Return where on this computer the bytes of a file lie."""
+    """Return where on this computer the bytes of a file lie.
+
+    QEMU takes whole sectors only; a member of a tar that ends within one is followed by zeros.
+    """
     offset, whole, inner = 0, True, file
     while isinstance(inner, Window):
         offset, whole, inner = offset + inner.offset, False, inner.inner
     if not isinstance(inner, LocalFile):
         raise _not_in_place(file)
     path = str(inner.path.absolute())
-    return Drive(path, format) if whole else Drive(path, format, offset, file.size)
+    if whole:
+        return Drive(path, format)
+    return Drive(path, format, offset, -(-file.size // SECTOR) * SECTOR)
