@@ -68,8 +68,16 @@ class Lines:
     def _text(self, elapsed: float) -> str:
         share = 100 * self._done // self._total if self._total else 100
         rate = self._done / elapsed if elapsed else 0.0
-        left = f", {(self._total - self._done) / rate:.0f} s left" if rate else ""
+        left = f", {_span((self._total - self._done) / rate)} left" if rate and share else ""
         return f"{self._phase}: {share} %, {rate / 1e6:.0f} MB/s{left}"
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 class Bar:

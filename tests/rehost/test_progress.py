@@ -91,6 +91,32 @@ def test_plain_lines_come_every_five_seconds_with_rate_and_time_left(
     assert lines(capsys) == ["copy: 100 %, 667 MB/s, 0 s left"]
 
 
+@pytest.mark.parametrize(
+    ("done", "said"),
+    [
+        (4096, "copy: 0 %, 0 MB/s"),
+        (10_000_000_000, "copy: 1 %, 2000 MB/s, 8 min 15 s left"),
+        (1_000_000_000, "copy: 0 %, 200 MB/s"),
+    ],
+)
+def test_the_time_left_is_said_when_there_is_something_to_go_by(
+    capsys: pytest.CaptureFixture[str], clock: Clock, done: int, said: str
+) -> None:
+    shown = Lines(as_json=False)
+    shown.start("copy", 1_000_000_000_000)
+    clock.now += 5
+    shown.advance(done)
+    assert lines(capsys) == [said]
+
+
+def test_hours_are_left_of_terabytes(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    shown = Lines(as_json=False)
+    shown.start("copy", 4_000_000_000_000)
+    clock.now += 300
+    shown.advance(40_000_000_000)
+    assert lines(capsys) == ["copy: 1 %, 133 MB/s, 8 h 15 min left"]
+
+
 def test_short_work_is_not_worth_a_plain_line(
     capsys: pytest.CaptureFixture[str], clock: Clock
 ) -> None:
