@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import cast
 
 from lxml import etree
 
-HOST_RESOURCE = re.compile(r"(?:ovf:)?/{1,2}file/(.+)")
+from ovf.backing import backing_of
+
 FILE_REFERENCES = etree.XPath("//@*[local-name() = 'fileRef']", smart_strings=False)
 MENTIONS = etree.XPath(
-    "//@*[contains(., '/file/')] | //text()[contains(., '/file/')]", smart_strings=False
+    "//@*[contains(., 'file/')] | //text()[contains(., 'file/')]", smart_strings=False
 )
 
 
@@ -28,6 +28,6 @@ def files_in_use(root: etree._Element) -> set[str]:
     """Return the ids of Files that anything in a descriptor refers to, extensions too."""
     used = set(texts(FILE_REFERENCES, root))
     for text in texts(MENTIONS, root):
-        if found := HOST_RESOURCE.fullmatch(text.strip()):
-            used.add(found[1])
+        if (found := backing_of(text)) is not None and found.kind == "file":
+            used.add(found.id)
     return used

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ovf.backing import Backing, backing_of
 from ovf.cim import ResourceType
 from ovf.contents.probe import NO_END, DiskFacts, installed
 from ovf.edit.controllers import bus_of_first, free_place
@@ -226,7 +227,7 @@ def _add_drive(draft: Draft, system: str | None, drive: _Drive) -> str:
 
 def _drives(draft: Draft, identifier: str) -> Iterator[WrittenItem]:
     for item in items(draft.envelope):
-        if item.said.get("HostResource", "").endswith(f"/disk/{identifier}"):
+        if backing_of(item.said.get("HostResource")) == Backing("disk", identifier):
             yield item
 
 

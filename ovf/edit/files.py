@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from lxml import etree
 
+from ovf.backing import Backing, backing_of
 from ovf.edit.draft import AROUND, Draft
 from ovf.envelope import Reference
 from ovf.outline import items
@@ -89,7 +90,7 @@ def users_of(draft: Draft, identifier: str | None) -> Iterator[str]:
             named = draft.envelope.attribute(element, "diskId")
             yield f"{kind} {named!r}" if named else kind
     for item in items(draft.envelope):
-        if item.said.get("HostResource", "").endswith(f"/file/{identifier}"):
+        if backing_of(item.said.get("HostResource")) == Backing("file", identifier):
             yield item.label
 
 

@@ -11,13 +11,14 @@ from urllib.parse import quote
 
 from lxml import etree
 
+from ovf.backing import backing_of
 from ovf.edit.draft import Draft
 from ovf.envelope import Reference
 from ovf.outline import every_item
 from ovf.package import Package, name_of
 from ovf.writing.write import Member
 
-DISK, FILE = "disk/", "file/"
+DISK, FILE = "disk", "file"
 
 
 def rename_file(
@@ -70,9 +71,9 @@ def _attribute(
 def _resources(draft: Draft, kind: str, names: Mapping[str, str]) -> None:
     for item in every_item(draft.envelope):
         for child in item.element.iterchildren("{*}HostResource"):
-            before, found, old = (child.text or "").strip().partition(kind)
-            if found and old in names:
-                draft.write(child, f"{before}{found}{names[old]}")
+            before, found = (child.text or "").strip(), backing_of(child.text)
+            if found is not None and found.kind == kind and found.id in names:
+                draft.write(child, before.removesuffix(found.id) + names[found.id])
 
 
 def distinct(wanted: Mapping[str, str], used: Iterable[str]) -> dict[str, str]:

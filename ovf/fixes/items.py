@@ -5,6 +5,7 @@ from __future__ import annotations
 from lxml import etree
 
 from ovf import units
+from ovf.backing import backing_of
 from ovf.cim import device_name
 from ovf.edit.draft import Draft
 from ovf.edit.items import Hardware
@@ -15,7 +16,6 @@ from ovf.outline import NORMAL, WrittenItem, children_of, every_item, is_propert
 from rehost.errors import DamagedInputError
 from rehost.tracked import label, local_name, summary
 
-DISK, FILE = "disk/", "file/"
 OPTIONAL = frozenset(("false", "0"))
 BOUNDS = {
     **dict.fromkeys(("min", "minimum"), "min"),
@@ -86,9 +86,9 @@ def subtypes_apart(draft: Draft) -> Done:
 def resources_in_full(draft: Draft) -> Done:
     """Write ovf:/disk/ or ovf:/file/ before the id."""
     for item in every_item(draft.envelope):
-        plain = item.said.get("HostResource", "").removeprefix("ovf:").lstrip("/")
-        if plain.startswith((DISK, FILE)):
-            yield from _rewritten(draft, item, "HostResource", f"ovf:/{plain}")
+        found = backing_of(item.said.get("HostResource"))
+        if found is not None:
+            yield from _rewritten(draft, item, "HostResource", str(found))
 
 
 @fix("ITM-015")

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from lxml import etree
 
+from ovf.backing import backing_of
 from ovf.contents.disks import contents
 from ovf.edit.draft import Draft
 from ovf.edit.files import listed
@@ -50,9 +51,10 @@ def disks_numbered(draft: Draft, _: Target, places: Places) -> Done:
 def plain_ids_of_disks(draft: Draft, _: Target, places: Places) -> Done:
     """Give disks ids of plain letters where a drive that is passed over names them."""
     resources = {
-        item.said.get("HostResource", "").partition("disk/")[2]
+        named.id
         for item in items(draft.envelope)
-        if item.at in places and not RESOURCE.fullmatch(item.said.get("HostResource", ""))
+        if item.at in places and (named := backing_of(item.said.get("HostResource")))
+        if not RESOURCE.fullmatch(item.said["HostResource"])
     }
     found = {disk.id: element for element, disk in rephrase.disks(draft) if disk.id in resources}
     names = {old: ODD_ID.sub("-", old).strip("-") or "disk" for old in found if old}

@@ -1,8 +1,7 @@
 """Disks and drives with removable media, and the files of the package that are in them.
 
 Spec: DSP0243 clause 8.3, table 3 (``HostResource``: ``ovf:/disk/<diskId>``, ``ovf:/file/<id>``)
-and clause 9.1 (DiskSection: empty disks, capacities, delta disks). VirtualBox leaves out the
-scheme and others double the slash; both are read.
+and clause 9.1 (DiskSection: empty disks, capacities, delta disks).
 
 The standard gives the order of items no meaning, but firmware boots from the first of several
 disks: so disks are ordered by their places.
@@ -10,10 +9,10 @@ disks: so disks are ordered by their places.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ovf.backing import backing_of, is_of_package
 from ovf.cim import ResourceType
 from ovf.envelope import Reference, VirtualDisk
 from ovf.machines.controllers import Controllers
@@ -23,7 +22,6 @@ from rehost.errors import DamagedInputError, UnsupportedInputError
 from rehost.machine import Controller, Disk, MediaKind, Removable
 from rehost.tracked import summary
 
-BACKING = re.compile(r"(?:ovf:)?/{1,2}(disk|file)/(.+)")
 MEDIA = {
     ResourceType.FLOPPY: MediaKind.FLOPPY,
     ResourceType.CD: MediaKind.CDROM,
@@ -95,20 +93,20 @@ class Drives:
         resource = item.said("HostResource")
         if resource is None:
             return None
-        found = BACKING.fullmatch(resource)
+        found = backing_of(resource)
         if found is None:
-            self._reading.drop(
-                f"{self._reading.place(item.node.element)} {item.label} HostResource",
-                summary(resource),
-                "names something of the host it came from",
-            )
+            why = "names something of the host it came from"
+            if is_of_package(resource):
+                why = "is neither ovf:/disk/ and a diskId nor ovf:/file/ and the id of a File"
+            place = f"{self._reading.place(item.node.element)} {item.label} HostResource"
+            self._reading.drop(place, summary(resource), why)
             return None
-        kind, identifier = found[1], found[2]
         envelope = self._reading.envelope
-        named = envelope.disk(identifier) if kind == "disk" else envelope.reference(identifier)
+        search = envelope.disk if found.kind == "disk" else envelope.reference
+        named: VirtualDisk | Reference | None = search(found.id)
         if named is None:
             raise item.damaged(f"names a HostResource that does not exist ({summary(resource)!r})")
-        self.used.add(f"{kind} {identifier}")
+        self.used.add(f"{found.kind} {found.id}")
         return named
 
     def _contents(self, disk: VirtualDisk) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from ovf.backing import backing_of, is_of_package
 from ovf.cim import ResourceType
 from ovf.envelope import Envelope
 from ovf.judging.effective import Effective, in_each_machine
@@ -15,22 +15,21 @@ from rehost.report import Location, Severity
 from rehost.tracked import summary
 
 Found = Iterator[tuple[Location, str]]
-EXACT = re.compile(r"ovf:/(disk|file)/(.+)")
 BACKINGS = frozenset(("Connection", "HostResource"))
-LOOSE = re.compile(r"(?:ovf:)?/{0,2}(disk|file)/(.+)")
 
 
 @rule("ITM-007", clause="8.3", severity=Severity.WARNING)
 def resources_are_spelled(package: Package) -> Found:
     """A HostResource in the package is spelled ovf:/disk/ID or ovf:/file/ID.
 
-    VirtualBox writes /disk/ID, others ovf://disk/ID; not every importer reads them.
+    VirtualBox writes /disk/ID, others ovf://disk/ID or ovf:disk/ID; not every importer reads them,
+    and nobody anything else that begins with ovf:.
 
     Fix: write ovf:/disk/ and the diskId.
     """
     for item in items(package.envelope):
         resource = item.said.get("HostResource", "")
-        if LOOSE.fullmatch(resource) and not EXACT.fullmatch(resource):
+        if is_of_package(resource) and resource != str(backing_of(resource)):
             yield item.at, f"{item.label} spells its HostResource {summary(resource)!r}"
 
 
@@ -50,8 +49,8 @@ def resources_exist(package: Package) -> Found:
     }
     for item in items(envelope):
         resource = item.said.get("HostResource", "")
-        found = LOOSE.fullmatch(resource)
-        if found and (found[1], found[2]) not in there:
+        found = backing_of(resource)
+        if found and (found.kind, found.id) not in there:
             yield item.at, f"{item.label} names no Disk or File ({summary(resource)!r})"
 
 
@@ -101,12 +100,12 @@ def disks_have_one_drive(package: Package) -> Found:
     def judge(machine: Effective) -> Found:
         seen: dict[str, int | None] = {}
         for device in machine.devices:
-            found = LOOSE.fullmatch(device.said.get("HostResource", ""))
-            if found and found[1] == "disk" and found[2] in filled:
-                name, at = summary(found[2]), device.written.at
-                if found[2] in seen:
-                    yield at, f"Disk {name!r} is in the drive of line {seen[found[2]]} already"
-                seen.setdefault(found[2], at.line)
+            found = backing_of(device.said.get("HostResource"))
+            if found and found.kind == "disk" and found.id in filled:
+                name, at = summary(found.id), device.written.at
+                if found.id in seen:
+                    yield at, f"Disk {name!r} is in the drive of line {seen[found.id]} already"
+                seen.setdefault(found.id, at.line)
 
     yield from in_each_machine(package.envelope, judge)
 
