@@ -263,6 +263,13 @@ class Envelope(Views):
             return quantity
         return quantity * units.multiplier(disk.units, where=str(disk.at))
 
+    def legible_capacity(self, disk: VirtualDisk) -> int | None:
+        """Return a disk's size in bytes; None also where what is stated cannot be read."""
+        try:
+            return self.capacity(disk)
+        except DamagedInputError:
+            return None
+
     def quantity(self, disk: VirtualDisk) -> int | None:
         """Return how many of its units a disk is large, its property resolved."""
         said = (disk.capacity or "").strip()

@@ -175,10 +175,7 @@ def _file(package: Package, reference: Reference) -> FileSummary:
 
 
 def _disk(envelope: Envelope, disk: VirtualDisk) -> DiskSummary:
-    try:
-        capacity = envelope.capacity(disk)
-    except InteropError:
-        capacity = None
+    capacity = envelope.legible_capacity(disk)
     return DiskSummary(disk.id, disk.file_ref, disk.parent_ref, capacity, disk.format)
 
 

@@ -82,7 +82,7 @@ def _with_content(passing: Package, each: DiskFile, probe: Probe) -> DiskFile:
     file, gate = plain_file(passing, each.reference), PackageGate(passing, name_of(each.reference))
     if not isinstance(file, Inflated):
         return replace(each, content=probe.read(file, gate))
-    ahead = foretold(file, _capacity(passing, each))
+    ahead = foretold(file, passing.envelope.legible_capacity(each.disk))
     plain = Passing(ahead)
     content = _read_ahead(probe, plain, gate, each)
     if content is None or not ahead.is_true:
@@ -97,12 +97,5 @@ def _read_ahead(probe: Probe, file: File, gate: PackageGate, each: DiskFile) -> 
     """Read what is unpacked as what it begins like; None if it cannot be opened so."""
     try:
         return probe.read_ahead(file, gate, each.facts)
-    except InteropError:
-        return None
-
-
-def _capacity(package: Package, each: DiskFile) -> int | None:
-    try:
-        return package.envelope.capacity(each.disk)
     except InteropError:
         return None

@@ -20,7 +20,7 @@ from ovf.outline import whole
 from ovf.package import name_of
 from ovf.rules.formats import URI
 from ovf.writing.write import held_open
-from rehost.errors import DamagedInputError, InteropError
+from rehost.errors import DamagedInputError
 from rehost.files import File, Held, Joined, Window
 from rehost.tracked import summary
 
@@ -62,7 +62,7 @@ def populated_sizes_left_out(draft: Draft) -> Done:
         text = (disk.populated_size or "").strip()
         if disk.populated_size is None:
             continue
-        capacity = _capacity(draft, disk)
+        capacity = draft.envelope.legible_capacity(disk)
         number = whole(text)
         if number is None or (capacity is not None and number > capacity):
             draft.set(element, "populatedSize", None)
@@ -82,7 +82,7 @@ def _capacities_from_the_disks(draft: Draft) -> Done:
     """State the size that the disk itself has, which the guest has always seen."""
     for element, disk, facts in _looked_into(draft):
         macro = PROPERTY_MACRO.fullmatch((disk.capacity or "").strip())
-        said = _capacity(draft, disk)
+        said = draft.envelope.legible_capacity(disk)
         size = facts.virtual_size
         if size is not None and said != size and not macro:
             draft.set(element, "capacity", str(size))
@@ -185,10 +185,3 @@ def _looked_into(draft: Draft) -> Iterator[tuple[etree._Element, VirtualDisk, Di
         facts = found.get(disk.id or "")
         if facts is not None:
             yield element, disk, facts
-
-
-def _capacity(draft: Draft, disk: VirtualDisk) -> int | None:
-    try:
-        return draft.envelope.capacity(disk)
-    except InteropError:
-        return None

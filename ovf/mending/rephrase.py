@@ -29,7 +29,7 @@ from ovf.outline import WrittenItem, children_of, hardware_sections, items, whol
 from ovf.package import is_remote, name_of
 from ovf.versions.restate import restate
 from ovf.writing.write import held_open
-from rehost.errors import DamagedInputError, InteropError
+from rehost.errors import InteropError
 from rehost.tracked import summary
 
 MEBIBYTES = "byte * 2^20"
@@ -76,10 +76,7 @@ def capacities_in_bytes(draft: Draft, _: Target, places: Places) -> Done:
     for element, disk in disks(draft):
         if disk.at not in places or not disk.units:
             continue
-        try:
-            size = draft.envelope.capacity(disk)
-        except DamagedInputError:
-            continue
+        size = draft.envelope.legible_capacity(disk)
         if size is not None and whole(disk.capacity) is not None:
             draft.set(element, "capacity", str(size))
             draft.set(element, "capacityAllocationUnits", None)

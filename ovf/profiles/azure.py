@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from ovf.importers import hits
 from ovf.judging.profile import Hit, Profile, Sure, Target, check
 from ovf.package import Package
-from rehost.errors import DamagedInputError
 from rehost.report import Severity
 from rehost.tracked import summary
 
@@ -65,10 +64,7 @@ def whole_mebibytes(package: Package, target: Target) -> Found:
     Fix: round the size up when converting; `rehost disk convert` does with the option azure.
     """
     for disk in package.envelope.disks:
-        try:
-            capacity = package.envelope.capacity(disk)
-        except DamagedInputError:
-            continue
+        capacity = package.envelope.legible_capacity(disk)
         if capacity is not None and capacity % MIB:
             yield Hit(disk.at, f"capacity is no whole number of MiB ({capacity} bytes)")
 

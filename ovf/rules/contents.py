@@ -12,7 +12,6 @@ from ovf.outline import whole
 from ovf.package import Package
 from rehost.errors import (
     EnvironmentFailureError,
-    InteropError,
     UnsupportedInputError,
     UsageError,
 )
@@ -43,16 +42,9 @@ def _streams(package: Package) -> Iterator[tuple[DiskFile, StreamFacts]]:
 def _capacities(package: Package) -> Iterator[tuple[DiskFile, int, int]]:
     """Yield disks with the size the descriptor gives them, and their own."""
     for each, facts in _known(package):
-        said = _capacity(package, each)
+        said = package.envelope.legible_capacity(each.disk)
         if said is not None and facts.virtual_size is not None:
             yield each, said, facts.virtual_size
-
-
-def _capacity(package: Package, each: DiskFile) -> int | None:
-    try:
-        return package.envelope.capacity(each.disk)
-    except InteropError:
-        return None
 
 
 @rule("DSK-012", clause="5.2", needs=Needs.DISKS)

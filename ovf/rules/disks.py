@@ -167,10 +167,7 @@ def populated_sizes_fit(package: Package) -> Found:
         if populated is None:
             yield disk.at, f"ovf:populatedSize is not a whole number ({summary(text)!r})"
             continue
-        try:
-            capacity = envelope.capacity(disk)
-        except DamagedInputError:
-            continue
+        capacity = envelope.legible_capacity(disk)
         if capacity is not None and populated > capacity:
             yield disk.at, f"ovf:populatedSize is {text}, more than the capacity of {capacity}"
 
