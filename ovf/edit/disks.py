@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lxml import etree
+
 from ovf.backing import Backing, backing_of
 from ovf.cim import ResourceType
 from ovf.contents.probe import NO_END, DiskFacts, installed
@@ -25,6 +27,7 @@ from ovf.edit.files import (
     users_of,
 )
 from ovf.edit.items import Hardware
+from ovf.envelope import VirtualDisk
 from ovf.outline import WrittenItem, items
 from ovf.writing.write import Member
 from rehost.archive import looks_like_tar
@@ -263,6 +266,16 @@ def _doubts(facts: DiskFacts, image: File) -> Iterator[str]:
         yield f"{image.name}: {NO_END}; {MENDED}"
     if facts.stream and facts.stream.behind:
         yield f"{image.name}: {facts.stream.trailing}; {MENDED}"
+
+
+def listed_disks(draft: Draft) -> list[tuple[etree._Element, VirtualDisk]]:
+    """Return the disks of the DiskSection, each as element and as what it says."""
+    elements = (
+        disk
+        for section in draft.envelope.sections("DiskSection")
+        for disk in draft.envelope.children(section, "Disk")
+    )
+    return list(zip(elements, draft.envelope.disks, strict=True))
 
 
 def uri_of(facts: DiskFacts) -> str | None:

@@ -11,7 +11,7 @@ from ovf import units
 from ovf.contents.disks import contents
 from ovf.contents.format_uris import declared_format
 from ovf.contents.probe import DiskFacts, StreamFacts
-from ovf.edit.disks import uri_of
+from ovf.edit.disks import listed_disks, uri_of
 from ovf.edit.draft import Draft
 from ovf.edit.files import listed
 from ovf.envelope import PROPERTY_MACRO, VirtualDisk
@@ -27,15 +27,6 @@ from rehost.tracked import summary
 SECTOR = 512
 
 
-def _disks(draft: Draft) -> Iterator[tuple[etree._Element, VirtualDisk]]:
-    elements = (
-        disk
-        for section in draft.envelope.sections("DiskSection")
-        for disk in draft.envelope.children(section, "Disk")
-    )
-    yield from zip(elements, draft.envelope.disks, strict=True)
-
-
 def _called(disk: VirtualDisk) -> str:
     return f"Disk '{summary(disk.id or '')}'"
 
@@ -43,7 +34,7 @@ def _called(disk: VirtualDisk) -> str:
 @fix("DSK-004")
 def units_in_full(draft: Draft) -> Done:
     """Write a unit of an older spelling as DSP0004 has it."""
-    for element, disk in _disks(draft):
+    for element, disk in listed_disks(draft):
         try:
             unit = units.parse(disk.units or "byte")
         except DamagedInputError:
@@ -58,7 +49,7 @@ def units_in_full(draft: Draft) -> Done:
 @fix("DSK-009")
 def populated_sizes_left_out(draft: Draft) -> Done:
     """Leave out what cannot be: the attribute is a hint that nothing needs."""
-    for element, disk in _disks(draft):
+    for element, disk in listed_disks(draft):
         text = (disk.populated_size or "").strip()
         if disk.populated_size is None:
             continue
@@ -72,7 +63,7 @@ def populated_sizes_left_out(draft: Draft) -> Done:
 @fix("DSK-011")
 def empty_parents_left_out(draft: Draft) -> Done:
     """Remove the attribute that names nothing."""
-    for element, disk in _disks(draft):
+    for element, disk in listed_disks(draft):
         if disk.parent_ref is not None and not disk.parent_ref.strip():
             draft.set(element, "parentRef", None)
             yield element, f"{_called(disk)} has no empty parentRef any more"
@@ -181,7 +172,7 @@ def _looked_into(draft: Draft) -> Iterator[tuple[etree._Element, VirtualDisk, Di
     """Yield the disks whose files were looked into, by their ids."""
     looked = draft.result().once(contents) if draft.package else ()
     found = {each.disk.id: each.facts for each in looked if each.disk.id}
-    for element, disk in _disks(draft):
+    for element, disk in listed_disks(draft):
         facts = found.get(disk.id or "")
         if facts is not None:
             yield element, disk, facts

@@ -14,6 +14,7 @@ from lxml import etree
 
 from ovf.backing import backing_of
 from ovf.contents.disks import contents
+from ovf.edit.disks import listed_disks
 from ovf.edit.draft import Draft
 from ovf.edit.files import listed
 from ovf.edit.renaming import distinct, rename_disks, rename_file, rename_file_ids
@@ -36,7 +37,7 @@ FEWEST_DIGITS = 2
 @fix_for("XEN-003")
 def disks_numbered(draft: Draft, _: Target, places: Places) -> Done:
     """Number the disks with as many digits each."""
-    found = [(element, disk) for element, disk in rephrase.disks(draft) if disk.id]
+    found = [(element, disk) for element, disk in listed_disks(draft) if disk.id]
     if not places:
         return
     digits = max(FEWEST_DIGITS, len(str(len(found))))
@@ -56,7 +57,7 @@ def plain_ids_of_disks(draft: Draft, _: Target, places: Places) -> Done:
         if item.at in places and (named := backing_of(item.said.get("HostResource")))
         if not RESOURCE.fullmatch(item.said["HostResource"])
     }
-    found = {disk.id: element for element, disk in rephrase.disks(draft) if disk.id in resources}
+    found = {disk.id: element for element, disk in listed_disks(draft) if disk.id in resources}
     names = {old: ODD_ID.sub("-", old).strip("-") or "disk" for old in found if old}
     names = distinct(names, (disk.id or "" for disk in draft.envelope.disks))
     rename_disks(draft, names)

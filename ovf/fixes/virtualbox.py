@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ovf.cim import ResourceType
+from ovf.edit.disks import listed_disks
 from ovf.edit.draft import Draft
 from ovf.importers import reading
 from ovf.importers.virtualbox.hardware import KNOWN
@@ -36,7 +37,7 @@ def devices_known_or_passed_over(draft: Draft, _: Target, places: Places) -> Don
 @fix_for("VBX-007")
 def formats_of_empty_disks(draft: Draft, _: Target, places: Places) -> Done:
     """State the usual format of a disk that has no file, and so is in none yet."""
-    for element, disk in rephrase.disks(draft):
+    for element, disk in listed_disks(draft):
         if disk.at in places and not disk.format and not disk.file_ref:
             draft.set(element, "format", STREAM)
             yield element, f"Disk '{summary(disk.id or '')}' format: none -> {STREAM}"

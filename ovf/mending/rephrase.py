@@ -16,12 +16,11 @@ from lxml import etree
 
 from ovf.cim import ResourceType
 from ovf.contents.disks import contents
-from ovf.edit.disks import uri_of
+from ovf.edit.disks import listed_disks, uri_of
 from ovf.edit.draft import Draft
 from ovf.edit.files import listed
 from ovf.edit.items import Hardware
 from ovf.edit.renaming import withdraw
-from ovf.envelope import VirtualDisk
 from ovf.importers import reading
 from ovf.judging.profile import Target
 from ovf.mending.fix import Done, Places
@@ -73,7 +72,7 @@ def _times(text: str, factor: Fraction) -> int | None:
 
 def capacities_in_bytes(draft: Draft, _: Target, places: Places) -> Done:
     """State capacities in bytes, without a unit."""
-    for element, disk in disks(draft):
+    for element, disk in listed_disks(draft):
         if disk.at not in places or not disk.units:
             continue
         size = draft.envelope.legible_capacity(disk)
@@ -114,7 +113,7 @@ def formats_of_the_files(draft: Draft, _: Target, places: Places) -> Done:
     """Write the URI of what a disk's file is in, in its usual spelling."""
     looked = draft.result().once(contents)
     known = {each.disk.id: uri_of(each.facts) for each in looked if each.facts}
-    for element, disk in disks(draft):
+    for element, disk in listed_disks(draft):
         right, before = known.get(disk.id), (disk.format or "").strip()
         if disk.at in places and right is not None and right != before:
             draft.set(element, "format", right)
@@ -174,13 +173,3 @@ def said(draft: Draft, item: WrittenItem, name: str, text: str) -> etree._Elemen
     section = next(each for each in sections if each is item.element.getparent())
     Hardware(draft, section).say(item, name, text)
     return item.element
-
-
-def disks(draft: Draft) -> list[tuple[etree._Element, VirtualDisk]]:
-    """Return the disks of the DiskSection, each as element and as what it says."""
-    elements = (
-        disk
-        for section in draft.envelope.sections("DiskSection")
-        for disk in draft.envelope.children(section, "Disk")
-    )
-    return list(zip(elements, draft.envelope.disks, strict=True))
