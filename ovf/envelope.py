@@ -282,11 +282,13 @@ class Envelope(Views):
     def properties(self) -> Iterator[tuple[str, etree._Element]]:
         """Yield every property of the package with its key as the environment spells it."""
         for section in self.every("ProductSection"):
-            before = self.attribute(section, "class")
-            after = self.attribute(section, "instance")
-            for entry in self.children(section, "Property"):
-                key = self.attribute(entry, "key") or ""
-                yield ".".join(part for part in (before, key, after) if part), entry
+            yield from self.properties_in(section)
+
+    def properties_in(self, section: etree._Element) -> Iterator[tuple[str, etree._Element]]:
+        """Yield those of one ProductSection."""
+        before, after = self.attribute(section, "class"), self.attribute(section, "instance")
+        for entry in self.children(section, "Property"):
+            yield exposed_key(before, self.attribute(entry, "key"), after), entry
 
     def value(self, entry: etree._Element) -> str | None:
         """Return a property's default value in the default configuration."""
@@ -320,6 +322,11 @@ class Envelope(Views):
                 yield child
             else:
                 yield from self._systems(child)
+
+
+def exposed_key(class_: str | None, key: str | None, instance: str | None) -> str:
+    """Return what a property is called in the environment, by the production in clause 9.5."""
+    return ".".join(part for part in (class_, key, instance) if part)
 
 
 def number(text: str, what: str, at: Location) -> int:

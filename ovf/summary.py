@@ -237,19 +237,15 @@ def _products(envelope: Envelope, element: etree._Element) -> Iterator[ProductSu
             id=".".join(part for part in around if part) or None,
             words={name: text for name, text in words if text},
             properties=tuple(
-                _property(envelope, entry, *around)
-                for entry in envelope.children(section, "Property")
+                _property(envelope, entry, key) for key, entry in envelope.properties_in(section)
             ),
         )
 
 
-def _property(
-    envelope: Envelope, entry: etree._Element, before: str | None, after: str | None
-) -> PropertySummary:
-    key = envelope.attribute(entry, "key") or ""
+def _property(envelope: Envelope, entry: etree._Element, key: str) -> PropertySummary:
     secret = envelope.flag(entry, "password")
     return PropertySummary(
-        key=".".join(part for part in (before, key, after) if part),
+        key=key,
         type=envelope.attribute(entry, "type"),
         value=None if secret else envelope.value(entry),
         label=envelope.text(envelope.first(entry, "Label")),

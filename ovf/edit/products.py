@@ -126,14 +126,9 @@ def _entries(
     draft: Draft, content: etree._Element, product_class: str | None = None
 ) -> Iterator[tuple[str, etree._Element]]:
     """Yield the properties of a content, or of one class in it, by their full names."""
-    attribute = draft.envelope.attribute
     for section in draft.envelope.children(content, "ProductSection"):
-        around = attribute(section, "class"), attribute(section, "instance")
-        if product_class not in {None, around[0]}:
-            continue
-        for entry in draft.envelope.children(section, "Property"):
-            parts = (around[0], _key(draft, entry), around[1])
-            yield ".".join(part for part in parts if part), entry
+        if product_class in {None, draft.envelope.attribute(section, "class")}:
+            yield from draft.envelope.properties_in(section)
 
 
 def _key(draft: Draft, entry: etree._Element) -> str:

@@ -7,7 +7,6 @@ collection among them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lxml import etree
@@ -64,15 +63,7 @@ def seen_by(envelope: Envelope, content: etree._Element) -> dict[str, None]:
     if parent is not None and local_name(str(parent.tag)) == "VirtualSystemCollection":
         owners.insert(0, parent)
     sections = (each for owner in owners for each in envelope.children(owner, "ProductSection"))
-    return dict.fromkeys(key for section in sections for key in _exposed(envelope, section))
-
-
-def _exposed(envelope: Envelope, section: etree._Element) -> Iterator[str]:
-    before = envelope.attribute(section, "class")
-    after = envelope.attribute(section, "instance")
-    for entry in envelope.children(section, "Property"):
-        key = envelope.attribute(entry, "key") or ""
-        yield ".".join(part for part in (before, key, after) if part)
+    return dict.fromkeys(key for section in sections for key, _ in envelope.properties_in(section))
 
 
 def _part(document: Envelope, element: etree._Element) -> Part:

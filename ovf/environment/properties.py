@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from ovf.envelope import Envelope
+from ovf.envelope import Envelope, exposed_key
 from rehost.report import Location
 from rehost.tracked import local_name, summary
 
@@ -94,8 +94,8 @@ class Product:
     properties: tuple[Property, ...]
 
     def exposed(self, entry: Property) -> str:
-        """Return the key a property has in the environment, by the production in clause 9.5."""
-        return ".".join(part for part in (self.class_, entry.key, self.instance) if part)
+        """Return the key a property has in the environment."""
+        return exposed_key(self.class_, entry.key, self.instance)
 
 
 @dataclass(slots=True)
