@@ -56,6 +56,27 @@ def options(envelope: Envelope) -> Iterator[Hit]:
             yield Hit(item.at, f"{item.label} is for some options only, which is not looked at")
 
 
+def unreadable_drives(envelope: Envelope) -> Iterator[Hit]:
+    """Hit disks whose HostResource does not begin with ovf:/disk/ or /disk/."""
+    for item, name in reading.disk_drives(envelope):
+        if name is None:
+            resource = summary(item.said.get("HostResource", ""))
+            said = {"resource": resource}
+            yield Hit(item.at, f"{item.label} names no disk it can read ({resource!r})", said)
+
+
+def drives_without_file(envelope: Envelope, *, listed: bool = False) -> Iterator[Hit]:
+    """Hit disks that name no Disk with a fileRef, or ``listed``, none with a File."""
+    for item, name in reading.disk_drives(envelope):
+        disk = None if name is None else envelope.disk(name)
+        file = None if disk is None else disk.file_ref
+        if file and listed and envelope.reference(file) is None:
+            file = None
+        if name is not None and not file:
+            said = {"resource": summary(item.said["HostResource"])}
+            yield Hit(item.at, f"{item.label} has no file", said)
+
+
 def properties(envelope: Envelope) -> Iterator[Hit]:
     """Hit properties that somebody is to fill in, or that have a value for the guest."""
     for _, entry in envelope.properties():

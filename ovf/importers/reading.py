@@ -5,7 +5,7 @@ Spec: DSP0243 clauses 8.1 (sections and families of virtual hardware), 7.3 (``ov
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -90,11 +90,25 @@ def megabytes(item: WrittenItem) -> Fraction | None:
     return unit.multiplier / MIB if unit.base == "byte" else None
 
 
+def disk_by_id(item: WrittenItem) -> str | None:
+    """Return the diskId an item names as most importers want it."""
+    return disk_of(item, ("ovf:/disk/", "/disk/"))
+
+
 def disk_of(item: WrittenItem, prefixes: tuple[str, ...]) -> str | None:
     """Return the diskId an item names by one of these beginnings of its HostResource."""
     resource = item.said.get("HostResource", "")
     found = next((prefix for prefix in prefixes if resource.startswith(prefix)), None)
     return None if found is None else resource[len(found) :]
+
+
+def disk_drives(
+    envelope: Envelope, id_of: Callable[[WrittenItem], str | None] = disk_by_id
+) -> Iterator[tuple[WrittenItem, str | None]]:
+    """Yield the items that are disks, each with the diskId that ``id_of`` reads from it."""
+    for item in items(envelope):
+        if item.kind == ResourceType.DISK:
+            yield item, id_of(item)
 
 
 def firmware(envelope: Envelope) -> Iterator[tuple[etree._Element, str]]:

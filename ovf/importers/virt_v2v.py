@@ -24,7 +24,6 @@ from rehost.tracked import local_name, summary
 
 READER = "virt-v2v, input/OVF.ml"
 ARCHIVE = "virt-v2v, input/OVA.ml"
-PREFIXES = ("ovf:/disk/", "/disk/")
 DIGITS = re.compile(r"[0-9]+")
 Found = Iterator[Hit]
 
@@ -87,11 +86,7 @@ def host_resource(package: Package, target: Target) -> Found:
 
     Fix: write ovf:/disk/ and the diskId.
     """
-    for item in items(package.envelope):
-        name = reading.disk_of(item, PREFIXES)
-        if item.kind == ResourceType.DISK and name is None:
-            resource = summary(item.said.get("HostResource", ""))
-            yield Hit(item.at, f"{item.label} names no disk it can read ({resource!r})")
+    return hits.unreadable_drives(package.envelope)
 
 
 @check("V2V-005", source=READER, sure=Sure.CODE, quote="error parsing disk fileRef")
@@ -102,14 +97,7 @@ def empty_disk(package: Package, target: Target) -> Found:
 
     Fix: remove the empty disk's Item, and add the disk after the conversion.
     """
-    envelope = package.envelope
-    for item in items(envelope):
-        name = reading.disk_of(item, PREFIXES)
-        if item.kind != ResourceType.DISK or name is None:
-            continue
-        disk = envelope.disk(name)
-        if disk is None or not disk.file_ref:
-            yield Hit(item.at, f"{item.label} has no file")
+    return hits.drives_without_file(package.envelope)
 
 
 @check("V2V-006", source=READER, sure=Sure.CODE, quote="no href in ovf:File (id={id})")

@@ -15,11 +15,9 @@ from ovf.namespaces import VMW
 from ovf.outline import items
 from ovf.package import Package
 from rehost.report import Severity
-from rehost.tracked import summary
 
 READER = "compute-image-tools, cli_tools/gce_ovf_import/ovf_utils/ovf_utils.go"
 CONTROLLERS = (ResourceType.IDE, ResourceType.SCSI, 8, ResourceType.OTHER_STORAGE, ResourceType.USB)
-PREFIXES = ("ovf:/disk/", "/disk/")
 Found = Iterator[Hit]
 
 
@@ -71,12 +69,7 @@ def host_resource(package: Package, target: Target) -> Found:
 
     Fix: write ovf:/disk/ and the diskId.
     """
-    for item in items(package.envelope):
-        name = reading.disk_of(item, PREFIXES)
-        if item.kind == ResourceType.DISK and name is None:
-            resource = summary(item.said.get("HostResource", ""))
-            said = {"resource": resource}
-            yield Hit(item.at, f"{item.label} names no disk it can read ({resource!r})", said)
+    return hits.unreadable_drives(package.envelope)
 
 
 @check(
@@ -92,15 +85,7 @@ def disk_is_listed(package: Package, target: Target) -> Found:
 
     Fix: remove the empty disk, and add it after the import.
     """
-    envelope = package.envelope
-    for item in items(envelope):
-        name = reading.disk_of(item, PREFIXES)
-        if item.kind != ResourceType.DISK or name is None:
-            continue
-        disk = envelope.disk(name)
-        if disk is None or not disk.file_ref or envelope.reference(disk.file_ref) is None:
-            said = {"resource": summary(item.said["HostResource"])}
-            yield Hit(item.at, f"{item.label} has no file", said)
+    return hits.drives_without_file(package.envelope, listed=True)
 
 
 @check("GCP-005", source=READER, sure=Sure.CODE)

@@ -86,8 +86,8 @@ def host_resource(package: Package, target: Target) -> Found:
 
     Fix: write ovf:/disk/ and a plain diskId.
     """
-    for item in items(package.envelope):
-        if item.kind == ResourceType.DISK and _disk_id(item) is None:
+    for item, name in reading.disk_drives(package.envelope, _disk_id):
+        if name is None:
             resource = summary(item.said.get("HostResource", ""))
             yield Hit(item.at, f"{item.label} is left out ({resource!r})", {"resource": resource})
 
@@ -101,16 +101,12 @@ def file_of_disk(package: Package, target: Target) -> Found:
     Fix: add the disk after the import, or write a plain id.
     """
     envelope = package.envelope
-    for item in items(envelope):
-        name = _disk_id(item)
-        if item.kind != ResourceType.DISK or name is None:
-            continue
-        disk = envelope.disk(name)
-        if disk is None or not FILE_ID.fullmatch(disk.file_ref or ""):
-            resource = summary(item.said.get("HostResource", ""))
-            yield Hit(
-                item.at, f"{item.label} is left out, for it has no file", {"resource": resource}
-            )
+    for item, name in reading.disk_drives(envelope, _disk_id):
+        disk = None if name is None else envelope.disk(name)
+        plain = disk is not None and FILE_ID.fullmatch(disk.file_ref or "")
+        if name is not None and not plain:
+            said = {"resource": summary(item.said.get("HostResource", ""))}
+            yield Hit(item.at, f"{item.label} is left out, for it has no file", said)
 
 
 @check(

@@ -156,7 +156,7 @@ def disk_is_found(package: Package, target: Target) -> Found:
         resource = item.said.get("HostResource")
         if item.kind != ResourceType.DISK or resource is None:
             continue
-        name = reading.disk_of(item, ("ovf:/disk/", "/disk/"))
+        name = reading.disk_by_id(item)
         if name is None or envelope.disk(name) is None:
             said = {"disk": "null" if name is None else summary(f"{resource},{name}")}
             yield Hit(item.at, f"{item.label} is left out ({summary(resource)!r})", said)

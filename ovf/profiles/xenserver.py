@@ -241,7 +241,7 @@ def empty_disk(package: Package, target: Target) -> Found:
     """
     empty = {disk.id for disk in package.envelope.disks if not disk.file_ref}
     for item in reading.devices(package.envelope, ResourceType.DISK):
-        if reading.disk_of(item, ("ovf:/disk/", "/disk/")) in empty:
+        if reading.disk_by_id(item) in empty:
             yield Hit(item.at, f"{item.label} is left out, for its disk is empty")
 
 
