@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ovf.judging.judge import Judge
+from ovf.judging.judge import Judge, failed
 from ovf.judging.rule import all_rules
 from ovf.judging.targets import target_named
 from ovf.storage import STANDARD_INPUT
@@ -77,7 +77,12 @@ def _judged(
         )
     if str(sources[0]) == STANDARD_INPUT:
         raise UsageError("--fix does not mend standard input", hint="Write it to a file first.")
-    return [_mended(judge, sources[0], dest, options, progress)]
+    try:
+        return [_mended(judge, sources[0], dest, options, progress)]
+    except UsageError:
+        raise
+    except InteropError as error:
+        return [(failed(sources[0], error), error)]
 
 
 def _mended(

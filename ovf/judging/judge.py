@@ -75,8 +75,7 @@ class Judge:
                 return self._piped(), None
             return self.opened(source, self._opened(source)), None
         except InteropError as error:
-            failure = Failure(error.where, error.what, error.hint)
-            return Subject(str(source), (), failure), error
+            return failed(source, error), error
 
     def _piped(self) -> Subject:
         from ovf.judging.piped import piped
@@ -200,3 +199,8 @@ def _law_of(check: Check) -> Law:
     return Law(
         check.id, check.severity, requirement(check), reason(check), check.fix, check.known_from
     )
+
+
+def failed(source: Path, error: InteropError) -> Subject:
+    """Return a source that could not be judged, as reports have it."""
+    return Subject(str(source), (), Failure(error.where, error.what, error.hint))

@@ -22,6 +22,7 @@ STYLE = """
 }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; overflow-wrap: anywhere; }
+h3 { font-size: 1rem; } li { overflow-wrap: anywhere; }
 article { border: 1px solid var(--line); border-left-width: 4px; border-radius: 4px;
   margin: .75rem 0; padding: .5rem .75rem; overflow-wrap: anywhere; }
 article p { margin: .25rem 0; }
@@ -80,11 +81,27 @@ def _section(subject: Subject, laws: dict[str, Law]) -> Iterator[str]:
         yield f"<p>{_said(subject.failure.hint)}</p></article>"
     elif not subject.judged:
         yield "<p>Nothing was found.</p>"
+    yield from _mended(subject)
     for outlook in subject.outlooks:
         yield f"<p>{_said(outlook.target)} <strong>{_said(outlook.outcome)}</strong>.</p>"
     for judged in sorted(subject.judged, key=lambda each: each.state is not State.ACTIVE):
         yield from _article(judged, laws.get(judged.finding.rule))
     yield "</section>"
+
+
+def _mended(subject: Subject) -> Iterator[str]:
+    """Yield what was mended to make the source, or would be; what follows is left."""
+    if not subject.mending:
+        return
+    if not subject.repairs:
+        yield "<p>There was nothing to mend without a guess.</p>"
+        return
+    yield f"<h3>{subject.mending.value.capitalize()}</h3><ul>"
+    for repair in subject.repairs:
+        why = f"{repair.rule}, {repair.target}" if repair.target else repair.rule
+        place = f"<code>{_said(repair.where)}</code>"
+        yield f"<li>{place} {_said(repair.what)} <code>{_said(why)}</code></li>"
+    yield "</ul>"
 
 
 def _article(judged: Judged, law: Law | None) -> Iterator[str]:

@@ -272,3 +272,25 @@ def test_real_descriptors_are_mended_once_and_for_all() -> None:
 
 def rules(package: Package) -> set[str]:
     return {finding.rule for finding in validate(package, descriptor_only=True)}
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_what_cannot_be_mended_is_reported_too(tmp_path: Path, more: tuple[str, ...]) -> None:
+    source = tmp_path / "web.ovf"
+    source.write_text("no XML")
+    plain = json.loads(rehost("validate", source, "--format", "json").out)
+    done = rehost("validate", source, "--fix", tmp_path / "new.ovf", *more, "--format", "json")
+    document = json.loads(done.out)
+    assert done.code == 3
+    assert document["sources"][0]["source"] == str(source)
+    assert document["sources"][0]["failure"] == plain["sources"][0]["failure"]
+    assert not (tmp_path / "new.ovf").exists()
+
+
+def test_a_package_that_cannot_be_written_is_reported_too(source: Path, tmp_path: Path) -> None:
+    dest = tmp_path / "new.ova"
+    dest.write_text("mine")
+    done = rehost("validate", source, "--fix", dest, "--format", "json")
+    assert done.code == 6
+    assert json.loads(done.out)["sources"][0]["failure"]["where"] == str(dest)
+    assert dest.read_text() == "mine"

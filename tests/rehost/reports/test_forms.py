@@ -15,7 +15,7 @@ from lxml import html
 
 from rehost.discovery import declared
 from rehost.form import FOLDER, form_named, form_names
-from rehost.judgement import Subject
+from rehost.judgement import Mending, Repair, Subject
 from rehost.report import Severity
 from rehost.reports.github import render as github
 from rehost.reports.gitlab import render as gitlab
@@ -221,3 +221,20 @@ def test_the_page_shows_every_finding_with_its_place_and_says_what_was_accepted(
     assert said in accepted[0].text_content()
     shown = HOSTILE.partition("\x1b")[0]
     assert any(shown in str(each.text_content()) for each in tree.xpath("//article"))
+
+
+def test_the_page_lists_what_was_mended() -> None:
+    repairs = (
+        Repair("DSK-002", "a.ovf:3", "capacity: 0 -> 8 bytes"),
+        Repair("VMW-001", HOSTILE, HOSTILE, "vmware"),
+    )
+    text = page(judgement(Subject("a.ovf", (), repairs=repairs, mending=Mending.PLANNED)))
+    tree: Any = html.document_fromstring(text)
+    assert tree.xpath("string(//h3)") == "Would be mended"
+    first, second = (str(each.text_content()) for each in tree.xpath("//li"))
+    assert first == "a.ovf:3 capacity: 0 -> 8 bytes DSK-002"
+    assert second.endswith("VMW-001, vmware")
+    assert not list(tree.iter("script", "img"))
+    nothing = page(judgement(Subject("a.ovf", (), mending=Mending.DONE)))
+    assert "There was nothing to mend without a guess." in nothing
+    assert "mend" not in page(judgement(Subject("a.ovf", ())))
