@@ -5,8 +5,8 @@ everything it did not look at, as losses with file and line: ``need`` what must 
 what may be, ``ignore`` what means nothing, and the remainder reports itself.
 
 Paths are steps between slashes, the last of which may be an attribute: ``source/@file``. A step
-without a prefix matches in any namespace; ``vmw:Config`` matches in the namespace its reader
-bound to ``vmw`` only.
+without a prefix matches in any namespace, or in the document's own and its parent's where the
+reader names these; ``vmw:Config`` matches in the namespace its reader bound to ``vmw`` only.
 """
 
 from __future__ import annotations
@@ -45,9 +45,13 @@ class Tracked:
         *,
         path: str = "",
         namespaces: Mapping[str, str] = MappingProxyType({}),
+        own: tuple[str, ...] = (),
         seen: Seen | None = None,
     ) -> None:
         """Track ``element``; ``namespaces`` binds the prefixes its reader uses.
+
+        ``own`` is what the namespaces begin with in which a name without a prefix is meant, so that
+        an extension of the same name is not taken for it; without any, all are.
 
         Losses call the document ``file``, errors ``path`` if that is longer.
         """
@@ -55,6 +59,7 @@ class Tracked:
         self.file = file
         self.path = path or file
         self._namespaces = namespaces
+        self._own = own
         self._seen: Seen = set() if seen is None else seen
 
     @property
@@ -145,7 +150,12 @@ class Tracked:
 
     def _with(self, element: etree._Element) -> Tracked:
         return Tracked(
-            element, self.file, path=self.path, namespaces=self._namespaces, seen=self._seen
+            element,
+            self.file,
+            path=self.path,
+            namespaces=self._namespaces,
+            own=self._own,
+            seen=self._seen,
         )
 
     def _first(self, path: str) -> Tracked | None:
@@ -160,10 +170,20 @@ class Tracked:
                 child
                 for element in found
                 for child in element.iterchildren(etree.Element)
-                if name in {"*", local_name(str(child.tag))}
+                if name in {WHOLE, local_name(str(child.tag))}
                 and space in {None, etree.QName(child).namespace}
+                and (space or name == WHOLE or self._is_own(child, element))
             ]
         yield from found
+
+    def _is_own(self, child: etree._Element, parent: etree._Element) -> bool:
+        """Say whether a child is named by its document or its parent, not by an extension."""
+        space = etree.QName(child).namespace
+        return (
+            not self._own
+            or space in {None, etree.QName(parent).namespace}
+            or (str(space).startswith(self._own))
+        )
 
     def _attribute(self, name: str) -> str | None:
         prefix, _, name = name.rpartition(":")

@@ -19,7 +19,7 @@ from ovf.machines.devices import Devices
 from ovf.machines.drives import MEDIA, Drives
 from ovf.machines.items import Item, Reading, items_of, rest_of
 from ovf.machines.sections import around, sections_of
-from ovf.namespaces import VBOX, VMW
+from ovf.namespaces import CIM, VBOX, VMW
 from ovf.package import Package
 from rehost.errors import DamagedInputError
 from rehost.machine import GuestOs, Machine, Origin, Reservation, Topology
@@ -64,7 +64,10 @@ class _System:
     def __init__(self, package: Package, element: etree._Element) -> None:
         self._reading = Reading(package)
         envelope = package.envelope
-        self._node = Tracked(element, envelope.file, path=envelope.label, namespaces=NAMESPACES)
+        own = (envelope.namespace, CIM)
+        self._node = Tracked(
+            element, envelope.file, path=envelope.label, namespaces=NAMESPACES, own=own
+        )
         self._hardware = self._section("VirtualHardwareSection")
 
     def machine(self) -> tuple[Machine, list[Loss], set[str]]:
@@ -165,9 +168,9 @@ class _System:
 
     def _topology(self, item: Item, count: int) -> Topology | None:
         """Read VMware's cores per socket; zero leaves the choice to the host."""
-        cores = item.integer("CoresPerSocket")
+        cores = item.integer("vmw:CoresPerSocket")
         for node in item.nodes:
-            node.ignore("CoresPerSocket")
+            node.ignore("vmw:CoresPerSocket")
         if not cores:
             return None
         if cores < 0 or count % cores:
@@ -242,7 +245,7 @@ class _System:
         envelope = self._reading.envelope
         number = section.integer("@id")
         description = envelope.text(envelope.first(section.element, "Description"))
-        section.ignore("Info", "Description", "OSType/@required", "@required")
+        section.ignore("Info", "Description", "vbox:OSType/@required", "@required")
         vmware = section.said("vmw:osType") or section.said("@vmw:osType")
         return GuestOs(
             name=description or cim.operating_system(number),

@@ -100,3 +100,15 @@ def test_what_is_missing_or_malformed_is_an_error_with_its_line(case: str) -> No
     with pytest.raises(DamagedInputError) as caught:
         asked[case]()
     assert str(caught.value) == WRONG[case]
+
+
+def test_what_an_extension_names_alike_is_not_taken_where_the_document_is_known() -> None:
+    text = (
+        "<a xmlns='urn:a' xmlns:x='urn:x'><b><x:c>theirs</x:c></b><x:d><x:c>in it</x:c></x:d></a>"
+    )
+    node = Tracked(etree.fromstring(text), "a.xml", own=("urn:a",), namespaces={"x": "urn:x"})
+    assert node.said("b/c") is None
+    assert node.said("b/x:c") == "theirs"
+    assert node.said("x:d/c") == "in it"
+    assert [child.name for child in node.children("*")] == ["b", "d"]
+    assert Tracked(etree.fromstring(text), "a.xml").said("b/c") == "theirs"
