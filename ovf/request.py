@@ -13,6 +13,7 @@ from ovf.judging.targets import target_named
 from ovf.storage import STANDARD_INPUT
 from rehost import __version__
 from rehost.acceptance import SETTING, Baseline, baseline_text, suppressions
+from rehost.console.output import one_line, say
 from rehost.console.reporting import Reports
 from rehost.errors import InteropError, UsageError
 from rehost.files import is_folder
@@ -46,7 +47,18 @@ def run(
         if options["write_baseline"] and not errors:
             judgement = _accepted(judgement, options["write_baseline"], force=options["force"])
         reports.give(judgement, places)
+    if judge.baseline and not errors and not options["write_baseline"]:
+        _tell_idle(judge.baseline, judgement)
     return _ended(judgement, errors)
+
+
+def _tell_idle(baseline: Baseline, judgement: Judgement) -> None:
+    """Note on standard error that entries of a baseline accept nothing any more."""
+    found = (each.fingerprint for subject in judgement.subjects for each in subject.judged)
+    if count := baseline.idle(found):
+        entries = "1 entry fits" if count == 1 else f"{count} entries fit"
+        renew = "; --write-baseline renews it"
+        say(f"note: {one_line(str(baseline.path))}: {entries} nothing any more{renew}", err=True)
 
 
 def _read(sources: tuple[Path, ...]) -> Iterator[Path]:

@@ -97,6 +97,10 @@ class Baseline:
             )
         return cls(path, found)
 
+    def idle(self, found: Iterable[str]) -> int:
+        """Count its entries that fit none of the fingerprints that were found."""
+        return len(self.fingerprints.difference(found))
+
     def accept(self, fingerprint: str) -> Acceptance | None:
         """Return the acceptance of a finding, if it is in the baseline."""
         if fingerprint not in self.fingerprints:

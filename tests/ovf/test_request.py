@@ -231,6 +231,21 @@ def test_a_baseline_accepts_what_there_was_and_nothing_new() -> None:
     assert run("a.ovf", "--baseline", "base.json").exit_code == 0
 
 
+def test_entries_of_a_baseline_that_fit_nothing_are_told() -> None:
+    run("a.ovf", "b.ovf", "--write-baseline", "base.json")
+    assert run("a.ovf", "b.ovf", "--baseline", "base.json").stderr == ""
+    result = run("a.ovf", "--baseline", "base.json")
+    assert result.stderr == (
+        "note: base.json: 2 entries fit nothing any more; --write-baseline renews it\n"
+    )
+    assert result.exit_code == 0
+    write("b.ovf", "d")
+    assert run("a.ovf", "b.ovf", "--baseline", "base.json").stderr == (
+        "note: base.json: 1 entry fits nothing any more; --write-baseline renews it\n"
+    )
+    assert run("none.ovf", "--baseline", "base.json").stderr == ""
+
+
 def test_no_baseline_is_written_of_sources_that_could_not_be_judged() -> None:
     result = run("a.ovf", "none.ovf", "--write-baseline", "base.json")
     assert isinstance(result.exception, UsageError)

@@ -86,6 +86,7 @@ def test_a_baseline_knows_what_was_written_into_it(tmp_path: Path) -> None:
     baseline = Baseline.read(path)
     assert baseline.accept(fingerprint) == Acceptance(Kind.BASELINE, str(path), "found before")
     assert baseline.accept("0" * 64) is None
+    assert (baseline.idle([fingerprint]), baseline.idle(["0" * 64])) == (0, 1)
 
 
 @pytest.mark.parametrize(
