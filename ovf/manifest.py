@@ -13,14 +13,14 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from ovf.contents.passing import Passing
 from ovf.envelope import Reference
-from ovf.package import Package, is_remote, leads_out, name_of, outside
+from ovf.package import Package, is_remote, leads_out, name_of, outside, percent_decoded
 from ovf.storage import plain_name
 from rehost.errors import DamagedInputError, InteropError, RefusedError, TransferError
 from rehost.files import File, read_all
@@ -169,23 +169,36 @@ def readable_manifest(package: Package) -> Manifest | None:
 
 def coverage(package: Package, manifest: Manifest) -> list[Finding]:
     """Compare what the manifest lists with what the package holds and refers to."""
-    listed = {plain_name(entry.name): entry for entry in manifest.entries}
+    encoded = {entry.name: name for entry in manifest.entries if (name := _meant(package, entry))}
+    listed = {plain_name(encoded.get(entry.name, entry.name)) for entry in manifest.entries}
     own = {name for name in (package.manifest_name, package.certificate_name) if name}
     return [
-        *_absent(package, manifest, own),
-        *_unlisted_references(package, manifest, set(listed)),
-        *_unlisted_others(package, manifest, set(listed), own),
+        *_absent(package, manifest, own, encoded),
+        *_unlisted_references(package, manifest, listed),
+        *_unlisted_others(package, manifest, listed, own),
         *_repeated(manifest),
     ]
 
 
-def _absent(package: Package, manifest: Manifest, own: set[str]) -> Iterator[Finding]:
+def _meant(package: Package, entry: Entry) -> str | None:
+    """Return the file that an entry names percent-encoded, as only an ovf:href does."""
+    name = percent_decoded(entry.name)
+    if name == entry.name or is_there(package, entry) is not False:
+        return None
+    return name if is_there(package, replace(entry, name=name)) else None
+
+
+def _absent(
+    package: Package, manifest: Manifest, own: set[str], encoded: Mapping[str, str]
+) -> Iterator[Finding]:
     for entry in manifest.entries:
         if plain_name(entry.name) in own:
             message = f"manifest lists {entry.name!r}, which it should not"
             yield _odd("MAN-012", message, entry.at)
         elif is_there(package, entry) is False:
             message = f"manifest lists a file that is not in the package ({entry.name!r})"
+            if name := encoded.get(entry.name):
+                message = f"manifest lists {name!r} percent-encoded ({entry.name!r})"
             yield Finding("MAN-013", Severity.ERROR, message, entry.at)
 
 

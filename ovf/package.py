@@ -250,14 +250,14 @@ class Package(Views):
     def stored_names(self, reference: Reference) -> tuple[str, ...]:
         """Return the names a reference is stored under: one, or that of every chunk."""
         href, where = _relative(reference), str(reference.at)
-        for name in dict.fromkeys((_percent_decoded(href), href)):
+        for name in dict.fromkeys((percent_decoded(href), href)):
             if reference.chunk_size:
                 chunks = tuple(self._chunk_names(name, reference))
                 if chunks:
                     return chunks
             if self.find(name, by=where) is not None:
                 return (name,)
-        raise _missing(_percent_decoded(href), where)
+        raise _missing(percent_decoded(href), where)
 
     def stored_file(self, reference: Reference) -> File:
         """Return the bytes of a reference as they are stored, its chunks joined."""
@@ -365,7 +365,7 @@ def _refuse_compression(start: bytes, where: str) -> None:
 
 def name_of(reference: Reference) -> str:
     """Return the name of a referenced file as the machine model gives it: decoded, unchecked."""
-    return _percent_decoded((reference.href or "").strip()).removeprefix("./")
+    return percent_decoded((reference.href or "").strip()).removeprefix("./")
 
 
 def is_remote(reference: Reference) -> bool:
@@ -405,7 +405,8 @@ def _relative(reference: Reference) -> str:
     return href
 
 
-def _percent_decoded(href: str) -> str:
+def percent_decoded(href: str) -> str:
+    """Return the name that an href gives; one that is not UTF-8 stays as it is."""
     try:
         return unquote_to_bytes(href).decode()
     except UnicodeDecodeError:

@@ -225,7 +225,8 @@ def does_not_list_itself(package: Package) -> Found:
 def listed_files_exist(package: Package) -> Found:
     """Every file the manifest lists is in the package.
 
-    A file that went missing is damage a digest should have shown.
+    A file that went missing is damage a digest should have shown. Names are written as the files
+    have them: percent-encoded they are of ovf:href only, and other names here.
 
     Fix: add the file, or write the manifest again.
     """

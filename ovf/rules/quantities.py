@@ -29,6 +29,7 @@ DIMENSIONS: dict[int, tuple[str, ...]] = {
     ResourceType.PROCESSOR: ("hertz", "count"),
     ResourceType.MEMORY: ("byte",),
 }
+LEAST_MEMORY = 1 << 20
 NEEDED = {ResourceType.PROCESSOR: "processor", ResourceType.MEMORY: "memory"}
 
 
@@ -84,6 +85,27 @@ def units_are_of_the_resource(package: Package) -> Found:
         if fitting and unit and unit.base not in fitting:
             text = summary(item.said["AllocationUnits"])
             yield item.at, f"{item.label} is measured in {unit.base} ({text!r})"
+
+
+@rule("ITM-023", clause="8.3", severity=Severity.WARNING, basis=Basis.UNCONFIRMED)
+def memory_has_a_unit(package: Package) -> Found:
+    """Memory says its unit: without AllocationUnits its numbers are of bytes.
+
+    Few mean that, and most importers take them for MiB; who goes by the standard makes a machine
+    that does not start.
+
+    Fix: write byte * 2^20 where the number is one of MiB.
+    """
+    yield from in_each(package.envelope, _in_bytes)
+
+
+def _in_bytes(machine: Effective) -> Found:
+    for device in machine.devices:
+        size = whole(device.said.get("VirtualQuantity"))
+        if device.kind == ResourceType.MEMORY and size and "AllocationUnits" not in device.said:
+            item = device.written
+            meant = "so it is" if size >= LEAST_MEMORY else "and is too little with"
+            yield item.at, f"{item.label} has no AllocationUnits, {meant} {size} bytes"
 
 
 @rule("ITM-012", clause="8.3", basis=Basis.SCHEMA)

@@ -171,6 +171,17 @@ def test_a_listed_file_the_package_lacks_is_an_error(tmp_path: Path) -> None:
     assert [finding.severity.name for finding in findings] == ["ERROR"]
 
 
+def test_a_percent_encoded_name_is_one_mistake(tmp_path: Path) -> None:
+    text = with_disk("my%20disk.vmdk").encode()
+    listing = manifest({"web.ovf": text, "my%20disk.vmdk": DISK})
+    members = {"web.ovf": text, "web.mf": listing, "my disk.vmdk": DISK}
+    assert [
+        line.replace(f"{tmp_path}/", "") for line in told(verify(archive(tmp_path, members)))
+    ] == [
+        "MAN-013 x.ova!web.mf:2: manifest lists 'my disk.vmdk' percent-encoded ('my%20disk.vmdk')"
+    ]
+
+
 def test_what_else_is_unlisted_or_listed_oddly_is_a_warning(tmp_path: Path) -> None:
     members = whole(tmp_path)
     line = manifest({"disk.vmdk": DISK})
