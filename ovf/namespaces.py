@@ -14,6 +14,8 @@ RASD = f"{CIM}ResourceAllocationSettingData"
 SASD = f"{CIM}StorageAllocationSettingData"
 EPASD = f"{CIM}EthernetPortAllocationSettingData"
 VSSD = f"{CIM}VirtualSystemSettingData"
+SETTING_PREFIXES = {RASD: "rasd", VSSD: "vssd", SASD: "sasd", EPASD: "epasd"}
+"""What the namespaces of items and systems are usually bound to."""
 VMW = "http://www.vmware.com/schema/ovf"
 VBOX = "http://www.virtualbox.org/ovf/machine"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"

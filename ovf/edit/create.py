@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ovf.edit.draft import Draft
-from ovf.namespaces import EPASD, RASD, SASD, VMW, VSSD
+from ovf.namespaces import SETTING_PREFIXES, VMW
 from ovf.text.fragment import escaped_text, escaped_value
 from rehost.errors import UsageError
 
 VERSIONS = ("1", "2")
-SETTINGS = {"rasd": RASD, "vssd": VSSD, "sasd": SASD, "epasd": EPASD}
 TEXT = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <Envelope xmlns="{namespace}" xmlns:ovf="{namespace}"{settings} xmlns:vmw="{vmw}">
@@ -77,8 +76,8 @@ def ids_of(names: Sequence[str]) -> list[str]:
 
 def _draft(name: str, version: str, content: str) -> Draft:
     _refuse_odd(name)
-    used = list(SETTINGS)[: 2 if version == "1" else 4]
-    settings = "".join(f'\n    xmlns:{prefix}="{SETTINGS[prefix]}"' for prefix in used)
+    used = list(SETTING_PREFIXES.items())[: 2 if version == "1" else 4]
+    settings = "".join(f'\n    xmlns:{prefix}="{uri}"' for uri, prefix in used)
     text = TEXT.format(
         namespace=f"http://schemas.dmtf.org/ovf/envelope/{version}",
         settings=settings + "\n   ",

@@ -14,7 +14,7 @@ from pathlib import Path
 from lxml import etree
 
 from ovf.foreign import VERSIONS
-from ovf.namespaces import CIM, EPASD, RASD, SASD, VSSD
+from ovf.namespaces import CIM, SETTING_PREFIXES
 
 OWN_SCHEMAS = Path(__file__).parents[2] / "schemas" / "ovf"
 PREFIXES = {
@@ -26,10 +26,7 @@ PREFIXES = {
     "http://schemas.dmtf.org/ovf/environment/1": "ovfenv",
     f"{CIM}BootConfigSetting": "bootc",
     f"{CIM}BootSourceSetting": "boots",
-    EPASD: "epasd",
-    RASD: "rasd",
-    SASD: "sasd",
-    VSSD: "vssd",
+    **SETTING_PREFIXES,
 }
 """The prefixes the standard gives namespaces other than the envelope's own."""
 XS = "{http://www.w3.org/2001/XMLSchema}"

@@ -12,22 +12,14 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from ovf.namespaces import EPASD, OVF_10, OVF_20, RASD, SASD, VMW, VSSD
+from ovf.namespaces import OVF_10, OVF_20, SETTING_PREFIXES, VMW
 from rehost.errors import UsageError
 from rehost.tracked import summary
 
 Scope = Mapping[str | None, str]
 
 XML = "http://www.w3.org/XML/1998/namespace"
-PREFIXES = {
-    OVF_10: "ovf",
-    OVF_20: "ovf",
-    RASD: "rasd",
-    VSSD: "vssd",
-    SASD: "sasd",
-    EPASD: "epasd",
-    VMW: "vmw",
-}
+PREFIXES = {OVF_10: "ovf", OVF_20: "ovf", **SETTING_PREFIXES, VMW: "vmw"}
 UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 IN_VALUE = str.maketrans({"&": "&amp;", "<": "&lt;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"})
