@@ -18,7 +18,7 @@ from ovf.envelope import PROPERTY_MACRO, VirtualDisk
 from ovf.mending.fix import Done, fix
 from ovf.outline import whole
 from ovf.package import name_of
-from ovf.rules.formats import URI
+from ovf.uris import URI
 from ovf.writing.write import held_open
 from rehost.errors import DamagedInputError
 from rehost.files import File, Held, Joined, Window

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ovf.contents.format_uris import declared_format
 from ovf.judging.rule import Basis, rule
 from ovf.package import Package
+from ovf.uris import URI
 from rehost.report import Location, Severity
 from rehost.tracked import summary
 
-URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-\[\]_a-z~]+")
 MISSPELT = "/interfaces/interfaces/"
 """Of VMware's address, as in some packages; it is understood here, but by nobody else."""
 Found = Iterator[tuple[Location, str]]

@@ -5,19 +5,18 @@ Clauses 9.13, 9.15 and 9.16.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from lxml import etree
 
 from ovf.judging.rule import VERSION_2, Basis, rule
 from ovf.package import Package
+from ovf.uris import LOOSE_URI
 from rehost.report import Location
 from rehost.tracked import label, summary
 
 Found = Iterator[tuple[Location, str]]
 POLICIES = frozenset(("affinity", "availability"))
-URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 BOOLEAN = frozenset(("true", "false", "0", "1"))
 XENC = "http://www.w3.org/2001/04/xmlenc#"
 XENC_11 = "http://www.w3.org/2009/xmlenc11#"
@@ -75,7 +74,7 @@ def placement_groups(package: Package) -> Found:
             yield at, "PlacementGroupSection has no ovf:id"
         elif name in seen:
             yield at, f"PlacementGroupSection {summary(name)!r} is given again"
-        if policy not in POLICIES and not URI.fullmatch(policy):
+        if policy not in POLICIES and not LOOSE_URI.fullmatch(policy):
             yield at, f"ovf:policy is unknown ({summary(policy)!r})"
         seen.add(name or "")
 

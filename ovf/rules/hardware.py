@@ -13,12 +13,12 @@ from ovf.judging.rule import Basis, rule
 from ovf.outline import HARDWARE, every_item, hardware_sections
 from ovf.package import Package
 from ovf.schema.vocabulary import meant
+from ovf.uris import LOOSE_URI
 from rehost.report import Location, Severity
 from rehost.tracked import local_name, summary
 
 Found = Iterator[tuple[Location, str]]
 SPACED = re.compile(r"[^\s,;]+(?: [^\s,;]+)*")
-URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 NEEDED = ("ElementName", "InstanceID")
 
 
@@ -109,7 +109,7 @@ def transports_are_known(package: Package) -> Found:
         if "iso" in words:
             continue
         for word in words:
-            if word and not URI.fullmatch(word):
+            if word and not LOOSE_URI.fullmatch(word):
                 yield at, f"ovf:transport is neither iso nor a URI ({summary(word)!r})"
 
 
