@@ -7,12 +7,18 @@ What a dialect says that the standard has no name for stays as it is written, or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from lxml import etree
 
 from rehost.discovery import declared
+
+TYPED = frozenset(("Section", "Content"))
+"""Elements that OVF 0.9, drafts and oVirt call all sections and contents, each by its xsi:type."""
+TYPE = re.compile(r"(?:(?P<prefix>[\w.-]+):)?(?P<name>[A-Za-z_]\w*)_Type", re.ASCII)
+"""The xsi:type of one: the name of the standard's, and ``_Type``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,3 +19,4 @@ SETTING_PREFIXES = {RASD: "rasd", VSSD: "vssd", SASD: "sasd", EPASD: "epasd"}
 VMW = "http://www.vmware.com/schema/ovf"
 VBOX = "http://www.virtualbox.org/ovf/machine"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
+XSI_TYPE = f"{{{XSI}}}type"

@@ -8,16 +8,11 @@ they are (``ovf:DiskSection_Type``), most elements are in no namespace, items ar
 
 from __future__ import annotations
 
-import re
-
 from lxml import etree
 
-from ovf.dialect import Dialect
-from ovf.namespaces import CIM, OVF_09, OVF_10, XSI
+from ovf.dialect import TYPE, TYPED, Dialect
+from ovf.namespaces import CIM, OVF_09, OVF_10, XSI_TYPE
 
-XSI_TYPE = f"{{{XSI}}}type"
-TYPED = frozenset(("Section", "Content"))
-TYPE = re.compile(r"(?:([\w.-]+):)?([A-Za-z_]\w*)_Type", re.ASCII)
 SETTINGS = f"{{{CIM}"
 RENAMED = {"InstanceId": "InstanceID", "Caption": "ElementName", "BusNumber": "Address"}
 
@@ -59,8 +54,8 @@ def _name_by_type(element: etree._Element) -> None:
     found = TYPE.fullmatch((element.get(XSI_TYPE) or "").strip())
     if found is None:
         return
-    namespace = element.nsmap.get(found[1], OVF_09)
-    element.tag = f"{{{OVF_10 if namespace == OVF_09 else namespace}}}{found[2]}"
+    namespace = element.nsmap.get(found["prefix"], OVF_09)
+    element.tag = f"{{{OVF_10 if namespace == OVF_09 else namespace}}}{found['name']}"
     del element.attrib[XSI_TYPE]
 
 

@@ -7,11 +7,10 @@ the namespace oVirt itself declares for that, as extensions that may be ignored.
 
 from __future__ import annotations
 
-import re
-
 from lxml import etree
 
-from ovf.namespaces import OVF_10, RASD, VMW, VSSD, XSI
+from ovf.dialect import TYPE, TYPED
+from ovf.namespaces import OVF_10, RASD, VMW, VSSD, XSI, XSI_TYPE
 from ovf.schema.vocabulary import vocabulary
 
 OVF_OVIRT = f"{OVF_10}/"
@@ -27,7 +26,6 @@ SPACES: dict[str | None, str] = {
 }
 SETTINGS = f"{{{OVIRT}}}ConfigurationSection"
 """What holds all that a virtual system of oVirt's says outside of sections."""
-TYPE = re.compile(r"(?:[\w.-]+:)?([A-Za-z_]\w*)_Type", re.ASCII)
 OWN_SPACES = frozenset(("", OVF_10, OVF_OVIRT))
 SYSTEM = frozenset(("Info", "Name"))
 """What stands in a virtual system besides sections; oVirt has dozens of names more."""
@@ -110,10 +108,10 @@ def remove(element: etree._Element) -> None:
 
 def _typed(element: etree._Element) -> str | None:
     """Return the name that the type of a Section or Content gives it."""
-    if etree.QName(element).localname not in {"Section", "Content"}:
+    if etree.QName(element).localname not in TYPED:
         return None
-    found = TYPE.fullmatch(str(element.attrib.pop(f"{{{XSI}}}type", "")).strip())
-    return found[1] if found else None
+    found = TYPE.fullmatch(str(element.attrib.pop(XSI_TYPE, "")).strip())
+    return found["name"] if found else None
 
 
 def _is_standard(element: etree._Element, name: str) -> bool:

@@ -12,12 +12,12 @@ from functools import cache
 
 from lxml import etree
 
+from ovf.namespaces import XSI_TYPE
 from ovf.schema.vocabulary import OF_ENVELOPES, XS, schemas, vocabulary
 from rehost.tracked import local_name
 
 ANYWHERE = frozenset(("required", "msgid"))
 """Attributes that are nowhere out of place here: where messages may be, rule I18-001 judges."""
-XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 Places = dict[tuple[str, str], frozenset[str]]
 """Attributes by the names of an element's parent and its own; where any will do that is empty."""
