@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.disks.cli_options import access_options, format_option, with_options
+from converters.disks.cli_options import access_options, format_option
 from rehost.console.output import emit_json, say
-from rehost.console.parameters import FILE, NEW_FOLDER, PAIR, SIZE, json_option
+from rehost.console.parameters import FILE, NEW_FOLDER, PAIR, SIZE, json_option, with_options
 
 if TYPE_CHECKING:
     from converters.disks.conversion import Done, Order

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.disks.cli_options import SOURCE, access_options, format_option, with_options
+from converters.disks.cli_options import SOURCE, access_options, format_option
 from rehost.console.output import emit_json
-from rehost.console.parameters import SIZE, json_option
+from rehost.console.parameters import SIZE, json_option, with_options
 
 if TYPE_CHECKING:
     from converters.disks.delta import Stretch

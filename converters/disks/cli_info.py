@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.disks.cli_options import SOURCE, access_options, format_option, with_options
+from converters.disks.cli_options import SOURCE, access_options, format_option
 from rehost.console.output import emit_json, emit_table, printable, size_text
-from rehost.console.parameters import json_option
+from rehost.console.parameters import json_option, with_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

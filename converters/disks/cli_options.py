@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
@@ -22,17 +20,3 @@ access_options = (
         help="Decrypt SOURCE with the first line of this file.",
     ),
 )
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-Decorator = Callable[[Command], Command]
-
-
-def with_options(options: Sequence[Decorator[Any]]) -> Decorator[Any]:
-    """Return a decorator that adds several options, shown in this order."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate

@@ -10,7 +10,7 @@ import click
 
 from ovf.edit.result import edit, section_option, source_argument, system_option, with_output
 from rehost.console.examples import examples
-from rehost.console.parameters import PAIR, PATH, SIZE
+from rehost.console.parameters import PAIR, PATH, SIZE, with_options
 
 BUSES = ("ide", "scsi", "sata", "nvme")
 bus_option = click.option("--bus", type=click.Choice(BUSES), help="What it hangs on.")
@@ -36,9 +36,12 @@ class Place(click.ParamType[tuple[int, int]]):
 place_option = click.option(
     "--at", "place", type=Place(), metavar="C:U", help="Its place there: CONTROLLER:UNIT."
 )
-
-name_option = click.option("--drive-name", metavar="TEXT", help="What its drive is called.")
-description_option = click.option("--drive-description", metavar="TEXT", help="What it is for.")
+image_argument = click.argument("file", type=PATH, required=False)
+drive_options = (
+    click.option("--name", help="What FILE is called in the package."),
+    click.option("--drive-name", metavar="TEXT", help="What its drive is called."),
+    click.option("--drive-description", metavar="TEXT", help="What it is for."),
+)
 
 
 @click.group()
@@ -55,7 +58,7 @@ def add() -> None:
     ),
 )
 @source_argument
-@click.argument("file", type=PATH, required=False)
+@image_argument
 @with_output
 @system_option
 @section_option
@@ -64,9 +67,7 @@ def add() -> None:
 @click.option("--capacity", type=SIZE, help="How large it is to the guest; found out of FILE.")
 @click.option("--format", "uri", metavar="URI", help="Its format; found out of FILE.")
 @click.option("--id", "identifier", metavar="ID", help="Its diskId.")
-@click.option("--name", help="What FILE is called in the package.")
-@name_option
-@description_option
+@with_options(drive_options)
 @click.pass_context
 def disk(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -> None:
     """Add the image FILE as a hard disk, or an empty one of --capacity."""
@@ -81,7 +82,7 @@ def disk(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -
 
 @add.command("cdrom", short_help="Add a CD-ROM drive.")
 @source_argument
-@click.argument("file", type=PATH, required=False)
+@image_argument
 @with_output
 @system_option
 @section_option
@@ -89,9 +90,7 @@ def disk(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -
     "--bus", type=click.Choice(BUSES), default="ide", show_default=True, help="What it hangs on."
 )
 @place_option
-@click.option("--name", help="What FILE is called in the package.")
-@name_option
-@description_option
+@with_options(drive_options)
 @click.pass_context
 def cdrom(ctx: click.Context, /, source: Path, file: Path | None, **asked: Any) -> None:
     """Add a CD-ROM drive, with the image FILE in it or empty."""

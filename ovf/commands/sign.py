@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ovf.edit.result import ALGORITHMS
 from rehost.console.examples import examples
 from rehost.console.output import emit_json, say
 from rehost.console.parameters import PATH, json_option
@@ -16,7 +17,6 @@ from rehost.progress import SILENT
 if TYPE_CHECKING:
     from ovf.signing.keys import Signer
 
-DIGESTS = ("sha1", "sha256", "sha384", "sha512")
 LONGEST_PASSPHRASE = 4096
 
 
@@ -41,7 +41,7 @@ LONGEST_PASSPHRASE = 4096
 )
 @click.option(
     "--digest",
-    type=click.Choice(DIGESTS),
+    type=click.Choice(ALGORITHMS),
     default="sha256",
     show_default=True,
     help="The digest that is signed.",

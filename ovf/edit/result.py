@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rehost.console.output import one_line, say
-from rehost.console.parameters import PATH
+from rehost.console.parameters import PATH, with_options
 from rehost.errors import UsageError
 from rehost.progress import SILENT, Progress
 from rehost.tar import fits_ustar
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from ovf.package import Package
     from ovf.writing.parcel import Parcel
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 ARCHIVE = ".ova"
 DESCRIPTOR = ".ovf"
 LARGE = "is too large for a USTAR header; its size is written as GNU tar writes it"
 UNSEEN = "is left out, for no file was looked at"
 LEFT = "is no longer part of the package, but left where it is"
-DIGESTS = ("sha1", "sha256", "sha384", "sha512", "none")
+ALGORITHMS = ("sha1", "sha256", "sha384", "sha512")
+DIGESTS = (*ALGORITHMS, "none")
 
 source_argument = click.argument("source", type=PATH)
 system_option = click.option(
@@ -66,13 +66,8 @@ output_options = (
     digest_option,
     descriptor_option,
 )
-
-
-def with_output(command: Command) -> Command:
-    """Give a command the options that say where its result goes."""
-    for option in reversed(output_options):
-        command = option(command)
-    return command
+with_output = with_options(output_options)
+"""Gives a command the options that say where its result goes."""
 
 
 def edit(

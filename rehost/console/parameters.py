@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
 
 
 class Regex(click.ParamType[re.Pattern[str]]):
@@ -79,3 +83,14 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 """These two need not be there, but are nothing else if they are."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def with_options(options: Sequence[Decorator[Any]]) -> Decorator[Any]:
+    """Return a decorator that adds several options, shown in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
