@@ -156,7 +156,7 @@ def _qualify(match: re.Match[str], kind: str | None, found: Qualifiers) -> None:
         elif kind != "string":
             found.wrong = f"{name} is for strings only"
         else:
-            found.lengths[name] = int(number)
+            found.lengths[name] = int(number.strip())
     elif name == "ValueMap" and listed is not None:
         if kind != "string" and kind not in INTEGERS:
             found.wrong = "ValueMap is for strings and integers only"

@@ -111,6 +111,9 @@ def test_a_header_is_refused_in_these_words(sound: bytes) -> None:
     assert said(patched(sound, BITMAP_AT, "<I", 3)) == (
         "a.bochs: the Bochs bitmaps are too small for the extents (3 bytes for 32 sectors)"
     )
+    assert said(patched(sound, BITMAP_AT, "<I", (1 << 32) - 1)) == (
+        "a.bochs: the Bochs bitmaps' size is impossible (4294967295 bytes)"
+    )
     assert said(patched(sound, SIZE_AT, "<Q", 1 << 30)) == (
         "a.bochs: the Bochs catalog is too small for the disk (4 extents, should be 65536)"
     )

@@ -29,6 +29,7 @@ GROWING = b"Growing"
 VERSIONS = {0x0001_0000: "v1", 0x0002_0000: "v2"}
 UNUSED = 0xFFFF_FFFF
 LARGEST_EXTENT = 8 << 20
+LARGEST_BITMAP = 1 << 20
 
 Entries = npt.NDArray[np.uint32]
 
@@ -77,6 +78,10 @@ class Header:
         if not SECTOR <= self.extent <= LARGEST_EXTENT or self.extent & (self.extent - 1):
             raise DamagedInputError(
                 f"the Bochs extent size is impossible ({self.extent} bytes)", where=where
+            )
+        if self.bitmap > LARGEST_BITMAP:
+            raise DamagedInputError(
+                f"the Bochs bitmaps' size is impossible ({self.bitmap} bytes)", where=where
             )
         if self.size > LARGEST_DISK:
             raise DamagedInputError(
