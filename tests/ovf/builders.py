@@ -128,6 +128,11 @@ def machine_of(folder: Path, text: str) -> tuple[Machine, list[Loss]]:
     return found
 
 
+def told(losses: list[Loss]) -> list[str]:
+    """Return losses as lines."""
+    return [f"{a.kind} {a.item} | {a.source} | {a.target} | {a.why}" for a in losses]
+
+
 def said(error: InteropError, folder: Path) -> tuple[str, str, int]:
     """Return all a user sees of an error, the folder left out."""
     return str(error).replace(f"{folder}/", ""), error.hint, error.exit_code

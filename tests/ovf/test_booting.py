@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from rehost.machine import Address, BootDevice, Bus
-from tests.ovf.builders import SCSI, descriptor, item, machine_of
-from tests.ovf.machines.test_hardware import NO_WORD, blank, told
+from tests.ovf.builders import SCSI, descriptor, item, machine_of, told
+from tests.ovf.machines.test_hardware import NO_WORD, blank
 
 
 def test_disks_are_ordered_by_controller_and_place_and_losses_follow_them(tmp_path: Path) -> None:

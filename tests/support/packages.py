@@ -34,6 +34,17 @@ def rehost(*arguments: str | Path, cwd: Path | None = None) -> Said:
     return Said(done.returncode, done.stdout, done.stderr)
 
 
+def seen(done: Said, folder: Path) -> tuple[int, str, str]:
+    """Return all of how a run ended, the folder left out."""
+    return done.code, done.out.replace(f"{folder}/", ""), done.err.replace(f"{folder}/", "")
+
+
+def listing(path: Path) -> list[str]:
+    """Return the members of an archive as tar lists them."""
+    done = subprocess.run(["tar", "tf", path], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
 def raw_disk(path: Path, size: int = SIZE, seed: int = 5) -> Path:
     """Write a raw disk with data here and there."""
     pick = random.Random(seed)

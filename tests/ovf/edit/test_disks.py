@@ -19,7 +19,7 @@ from rehost.errors import InteropError, UsageError
 from tests.ovf.builders import manifest, pack, signed_off
 from tests.ovf.edit.appliances import DISK, WEB, after, difference, draft_of
 from tests.support.images import MIB
-from tests.support.packages import Said, raw_disk, rehost, stream
+from tests.support.packages import listing, raw_disk, rehost, seen, stream
 from tests.support.streams import end_at_marker
 
 WHOLE = {"web.ovf": WEB.encode(), "disk.vmdk": DISK}
@@ -34,15 +34,6 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     return end_at_marker(stream(raw_disk(tmp_path / "raw"), tmp_path / "data.vmdk"))
-
-
-def seen(done: Said, folder: Path) -> tuple[int, str, str]:
-    return done.code, done.out.replace(f"{folder}/", ""), done.err.replace(f"{folder}/", "")
-
-
-def listing(path: Path) -> list[str]:
-    done = subprocess.run(["tar", "tf", path], capture_output=True, text=True, check=True)
-    return done.stdout.split()
 
 
 def new_findings(before: Path, now: Path) -> set[str]:

@@ -12,7 +12,7 @@ from ovf.judging.validate import validate
 from ovf.package import Package
 from tests.ovf.builders import manifest, pack, signed_off
 from tests.ovf.edit.appliances import DISK, WEB, difference
-from tests.support.packages import Said, rehost
+from tests.support.packages import rehost, seen
 
 ALONE = "--descriptor-only"
 WHOLE = {"web.ovf": WEB.encode(), "disk.vmdk": DISK}
@@ -32,10 +32,6 @@ EVERYTHING = (
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return pack(tmp_path / "web.ova", signed_off(WHOLE))
-
-
-def seen(done: Said, folder: Path) -> tuple[int, str, str]:
-    return done.code, done.out.replace(f"{folder}/", ""), done.err.replace(f"{folder}/", "")
 
 
 def inside(archive: Path, name: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -16,10 +15,10 @@ from ovf.writing.burning import image_of
 from rehost.errors import InteropError
 from tests.ovf.builders import NAMESPACES, pack, signed_off
 from tests.ovf.edit.appliances import DISK, WEB, draft_of
-from tests.support.packages import Said, rehost
+from tests.ovf.schema.published import FOLDER, accepted
+from tests.support.packages import rehost, seen
 
-CORPUS = Path(os.environ.get("REHOST_CORPUS", Path(__file__).parents[3] / "../shared/corpus"))
-SCHEMA = CORPUS / "schemas/ovf-1.1.0/local/dsp8027_1.1.0.xsd"
+SCHEMA = FOLDER / "ovf-1.1.0/local/dsp8027_1.1.0.xsd"
 WHOLE = {"web.ovf": WEB.encode(), "disk.vmdk": DISK}
 HEAD = """\
 <?xml version='1.0' encoding='UTF-8'?>
@@ -63,18 +62,6 @@ TWO_LEVELS = f"""<Envelope {NAMESPACES}>
 """
 
 
-def seen(done: Said, folder: Path) -> tuple[int, str, str]:
-    return done.code, done.out.replace(f"{folder}/", ""), done.err.replace(f"{folder}/", "")
-
-
-def valid(document: bytes) -> bool:
-    """Ask xmllint and the DMTF's schema; without the corpus there is none to ask."""
-    if not SCHEMA.exists():
-        return True
-    argv = ["xmllint", "--nonet", "--noout", "--schema", str(SCHEMA), "-"]
-    return subprocess.run(argv, input=document, capture_output=True, check=False).returncode == 0
-
-
 def listing(image: Path) -> dict[str, str]:
     """Return the files 7-Zip finds on a medium, with their sizes."""
     done = subprocess.run(["7zz", "l", "-slt", image], capture_output=True, text=True, check=True)
@@ -94,7 +81,7 @@ def test_the_document_holds_the_values_given(tmp_path: Path) -> None:
     zone = ("--locale", "en_GB", "--timezone", "-60")
     done = rehost("ovf", "environment", source, "--property", "ip=192.0.2.7", *platform, *zone)
     assert (done.code, done.out, done.err) == (0, HEAD + PLATFORM + OWN, "")
-    assert valid(done.out.encode())
+    assert accepted(done.out.encode(), SCHEMA)
     (tmp_path / "values").write_text("com.example.ip.1=192.0.2.7\n")
     done = rehost("ovf", "environment", source, "--properties", tmp_path / "values")
     assert (done.code, done.out, done.err) == (0, HEAD + OWN, "")
@@ -105,7 +92,7 @@ def test_what_has_no_value_is_told(tmp_path: Path) -> None:
     done = rehost("ovf", "environment", source, "-o", tmp_path / "env.xml")
     note = "note: property com.example.ip.1 has no value\n"
     assert seen(done, tmp_path) == (0, "wrote env.xml\n", note)
-    assert valid((tmp_path / "env.xml").read_bytes())
+    assert accepted((tmp_path / "env.xml").read_bytes(), SCHEMA)
 
 
 def test_own_properties_overrule_those_of_the_collection() -> None:
@@ -138,7 +125,7 @@ def test_a_system_sees_its_collection_s_properties_and_its_siblings() -> None:
 </Environment>
 """
     )
-    assert valid(made.document)
+    assert accepted(made.document, SCHEMA)
 
 
 def test_systems_outside_a_collection_are_no_siblings(tmp_path: Path) -> None:

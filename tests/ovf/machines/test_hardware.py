@@ -33,7 +33,7 @@ from rehost.machine import (
     Topology,
     Tpm,
 )
-from rehost.report import Loss, LossKind, dropped
+from rehost.report import LossKind, dropped
 from tests.ovf.builders import (
     NAMESPACES,
     SCSI,
@@ -43,18 +43,13 @@ from tests.ovf.builders import (
     item,
     machine_of,
     said,
+    told,
     with_disk,
 )
 
 MIB = 1 << 20
 NO_WORD = "the neutral machine has no word for it"
 NO_DEVICE = "the neutral machine has no such device"
-
-
-def told(losses: list[Loss]) -> list[str]:
-    return [
-        f"{loss.kind} {loss.item} | {loss.source} | {loss.target} | {loss.why}" for loss in losses
-    ]
 
 
 def failing(folder: Path, text: str) -> tuple[str, str, int]:

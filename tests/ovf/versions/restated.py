@@ -119,8 +119,3 @@ def restated(text: str, *versions: str) -> tuple[str, list[Loss]]:
     for version in versions:
         losses = restate(draft, version)
     return draft.content.decode(), losses
-
-
-def told(losses: list[Loss]) -> list[str]:
-    """Return losses as lines."""
-    return [f"{a.kind} {a.item} | {a.source} | {a.target} | {a.why}" for a in losses]

@@ -27,9 +27,8 @@ from rehost.machine import (
     Topology,
 )
 from rehost.report import Loss, Severity
-from tests.ovf.builders import beside, machine_of
+from tests.ovf.builders import beside, machine_of, told
 from tests.ovf.test_corpus import ROOT
-from tests.ovf.versions.restated import told
 from tests.support import producers
 from tests.support.packages import rehost
 

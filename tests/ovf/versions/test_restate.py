@@ -13,13 +13,13 @@ from ovf.machines.hardware import read_machines
 from ovf.package import Package
 from ovf.versions.anew import restated_dialect
 from rehost.machine import Address, Bus
-from tests.ovf.builders import beside, manifest, pack, signed_off
-from tests.ovf.edit.test_set import inside, seen
-from tests.ovf.versions.restated import ONE, TWO, told
+from tests.ovf.builders import beside, manifest, pack, signed_off, told
+from tests.ovf.edit.test_set import inside
+from tests.ovf.versions.restated import ONE, TWO
 from tests.ovf.versions.test_dialects import draft
 from tests.ovf.versions.test_ovirt import ovirt
 from tests.support.generated import schemas
-from tests.support.packages import rehost
+from tests.support.packages import rehost, seen
 
 FILES = {"shop.ovf": TWO.encode(), "disk.vmdk": b"abc"}
 ACCESS = "OVF 1.x has no such property; kept as an extension that may be ignored"

@@ -10,10 +10,10 @@ from lxml import etree
 from ovf.judging.validate import validate
 from ovf.machines.hardware import read_machines
 from ovf.namespaces import SASD
-from tests.ovf.builders import FIXTURES, beside
+from tests.ovf.builders import FIXTURES, beside, told
 from tests.ovf.edit.appliances import WEB, difference
 from tests.ovf.schema.published import messages, own
-from tests.ovf.versions.restated import ONE, TWO, restated, told
+from tests.ovf.versions.restated import ONE, TWO, restated
 
 EXTENSION = "OVF 1.x has no such property; kept as an extension that may be ignored"
 OPTIONAL = "OVF 1.x does not know it; kept as an extension that may be ignored"

@@ -12,15 +12,11 @@ from ovf.judging.validate import validate
 from ovf.package import Package
 from rehost.console.main import run
 from tests.ovf.builders import manifest, pack, signed_off, with_disk
-from tests.support.packages import Said, rehost
+from tests.support.packages import rehost, seen
 
 DISK = bytes(range(256)) * 256
 TEXT = with_disk("disk.vmdk", 'ovf:size="65536"').encode()
 WHOLE = {"web.ovf": TEXT, "disk.vmdk": DISK}
-
-
-def seen(done: Said, folder: Path) -> tuple[int, str, str]:
-    return done.code, done.out.replace(f"{folder}/", ""), done.err.replace(f"{folder}/", "")
 
 
 def folder_of(folder: Path, members: dict[str, bytes]) -> Path:

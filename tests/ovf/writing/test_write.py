@@ -20,6 +20,7 @@ from rehost.errors import InteropError, RefusedError, TransferError
 from rehost.files import Held, LocalFile
 from tests.ovf.builders import descriptor, item, manifest, pack, said, signed_off, with_disk
 from tests.ovf.contents.disk_cases import stream
+from tests.support.packages import listing
 
 DISK = stream(65536)
 TEXT = with_disk("disk.vmdk", f'ovf:size="{len(DISK)}"').encode()
@@ -31,11 +32,6 @@ SIGNED = {**signed_off(WHOLE), "web.cert": CERTIFICATE}
 def contents(**files: bytes) -> Contents:
     members = tuple(held(name.replace("__", "."), content) for name, content in files.items())
     return Contents(held("web.ovf", TEXT), members)
-
-
-def listing(path: Path) -> list[str]:
-    done = subprocess.run(["tar", "tf", path], capture_output=True, text=True, check=True)
-    return done.stdout.split()
 
 
 def test_an_archive_is_in_the_standard_s_order_and_its_manifest_true(tmp_path: Path) -> None:
