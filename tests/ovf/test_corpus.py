@@ -5,7 +5,6 @@ The corpus lies outside the repository; where it is absent these tests say so an
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -19,8 +18,8 @@ from ovf.package import Package
 from rehost.errors import InteropError, UnsupportedInputError
 from rehost.machine import Machine
 from rehost.report import Loss, Severity
+from tests.support.corpus import CORPUS
 
-CORPUS = Path(os.environ.get("REHOST_CORPUS", Path(__file__).parents[2] / "../shared/corpus"))
 ROOT = CORPUS / "ovf"
 
 pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason="the corpus is not here")

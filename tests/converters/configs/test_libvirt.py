@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -44,10 +43,9 @@ from rehost.machine import (
     Tpm,
     properties,
 )
+from tests.support.corpus import CORPUS
 from tests.support.machines import machines
 
-ROOT = Path(__file__).resolve().parents[3]
-CORPUS = Path(os.environ.get("REHOST_CORPUS", ROOT.parent / "shared" / "corpus"))
 GIB = 1 << 30
 
 WHOLE = """\

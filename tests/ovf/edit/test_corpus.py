@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -16,8 +15,8 @@ from ovf.edit.products import PropertyWords
 from ovf.judging.validate import validate
 from ovf.package import Package
 from rehost.errors import InteropError
+from tests.support.corpus import CORPUS
 
-CORPUS = Path(os.environ.get("REHOST_CORPUS", Path(__file__).parents[3] / "../shared/corpus"))
 SCHEMAS = {
     "1": ("ovf-1.0.0/local/dsp8023_1.0.0.xsd", "ovf-1.1.0/local/dsp8023_1.1.0.xsd"),
     "2": ("ovf-2.0.1/local/dsp8023_2.0.1.xsd",),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -17,9 +16,9 @@ from ovf.mending.rewriting import FORM
 from ovf.package import Package
 from rehost.errors import InteropError
 from tests.ovf.builders import FIXTURES, pack, with_disk
+from tests.support.corpus import CORPUS
 from tests.support.packages import rehost
 
-CORPUS = Path(os.environ.get("REHOST_CORPUS", Path(__file__).parents[3] / "../shared/corpus"))
 SIZE = 1 << 20
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +13,8 @@ from ovf.mending.mend import mend
 from ovf.package import Package
 from rehost.errors import InteropError
 from tests.ovf.builders import FIXTURES, target_of
+from tests.support.corpus import CORPUS
 
-CORPUS = Path(os.environ.get("REHOST_CORPUS", Path(__file__).parents[3] / "../shared/corpus"))
 CHECKS = {check.id: check for check in all_checks()}
 NEED_FILES = frozenset(
     (

@@ -11,7 +11,7 @@ from typing import cast
 from lxml import etree
 
 from ovf.schema.vocabulary import OWN_SCHEMAS
-from tests.ovf.test_corpus import CORPUS
+from tests.support.corpus import CORPUS
 
 FOLDER = CORPUS / "schemas"
 ENVELOPES = {

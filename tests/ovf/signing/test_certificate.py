@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,9 @@ from ovf.signing.certificate import Block, parse_certificate_file, read_certific
 from rehost.errors import DamagedInputError, InteropError
 from tests.ovf.builders import beside, with_disk
 from tests.ovf.signing.signers import pem_block
+from tests.support.corpus import CORPUS
 
 HINT = "It is 'SHA256(name.mf)= signature', in hexadecimal."
-CORPUS = Path(os.environ.get("REHOST_CORPUS", "../shared/corpus"))
 
 
 @pytest.mark.parametrize(

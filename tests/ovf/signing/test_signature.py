@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -26,13 +25,13 @@ from tests.ovf.signing.signers import (
     pem_block,
     signer,
 )
+from tests.support.corpus import CORPUS
 
 DISK = bytes(range(256)) * 256
 SIGNED = signed_off({"web.ovf": with_disk().encode(), "disk.vmdk": DISK})
 MANIFEST = SIGNED["web.mf"]
 BY_ROOT = signer("Signer", by=authority())
 BY_RSA = signer("RSA signer", by=authority(), kind="rsa2048")
-CORPUS = Path(os.environ.get("REHOST_CORPUS", "../shared/corpus"))
 both_kinds = pytest.mark.parametrize("who", [BY_ROOT, BY_RSA], ids=["ecdsa", "rsa"])
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,8 +12,7 @@ from lxml import etree
 
 from ovf.text.splice import Manuscript
 from rehost.errors import InteropError, UnsupportedInputError, UsageError
-
-CORPUS = Path(os.environ.get("REHOST_CORPUS", Path(__file__).parents[3] / "../shared/corpus"))
+from tests.support.corpus import CORPUS
 
 NS = "urn:one"
 DOCUMENT = """\
