@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Self
 
@@ -87,28 +86,6 @@ class Loss:
     source: str | None
     target: str | None
     why: str
-
-
-@dataclass(slots=True)
-class Report:
-    """Findings and losses of one run, in the order they arose, each once."""
-
-    findings: list[Finding] = field(default_factory=list)
-    losses: list[Loss] = field(default_factory=list)
-
-    def find(self, findings: Iterable[Finding]) -> None:
-        """Add findings, keeping the first of equal ones."""
-        known = set(self.findings)
-        self.findings += [new for new in dict.fromkeys(findings) if new not in known]
-
-    def lose(self, losses: Iterable[Loss]) -> None:
-        """Add losses, keeping the first of equal ones."""
-        known = set(self.losses)
-        self.losses += [new for new in dict.fromkeys(losses) if new not in known]
-
-    def worst(self) -> Severity | None:
-        """Return the highest severity found, or nothing when there are no findings."""
-        return max((finding.severity for finding in self.findings), default=None)
 
 
 def dropped(item: str, source: str | None, why: str) -> Loss:

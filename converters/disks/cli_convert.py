@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from converters.disks.conversion import Done, Order
 
 LOST = 1
-STDOUT = "-"
 
 writing_options = (
     click.option("-o", "options", type=PAIR, multiple=True, help="A setting of the format."),

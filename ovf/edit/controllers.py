@@ -26,7 +26,6 @@ class Bus:
     places: tuple[int, ...]
 
 
-NVME = "vmware.nvme.controller"
 BUSES = {
     "ide": Bus(ResourceType.IDE, "IDE Controller", None, 2, (0, 1)),
     "scsi": Bus(

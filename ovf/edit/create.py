@@ -12,7 +12,6 @@ from ovf.namespaces import SETTING_PREFIXES, VMW
 from ovf.text.fragment import escaped_text, escaped_value
 from rehost.errors import UsageError
 
-VERSIONS = ("1", "2")
 TEXT = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <Envelope xmlns="{namespace}" xmlns:ovf="{namespace}"{settings} xmlns:vmw="{vmw}">

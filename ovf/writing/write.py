@@ -29,7 +29,6 @@ BLOCK = 4096
 ZEROS = bytes(STEP)
 PHASE = "writing"
 DESCRIPTOR = ".ovf"
-ALGORITHMS = ("SHA1", "SHA256", "SHA384", "SHA512")
 
 
 @dataclass(frozen=True, slots=True)

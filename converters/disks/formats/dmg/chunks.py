@@ -15,7 +15,6 @@ from converters.disks.tables import check_unshared
 from rehost.errors import DamagedInputError, UnsupportedInputError
 
 Chunks = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 LARGEST = np.uint64(LARGEST_DISK)
 
