@@ -93,7 +93,9 @@ class Package(Views):
         """Read a package out of a file that is open, and lies at ``path`` or is called so."""
         start = file.pread(0, START)
         if start.startswith(GZIP_MAGIC):
-            return cls._from_archive(path, Inflated(file, str(path)), tolerant=tolerant)
+            inflated = Inflated(file, str(path))
+            _refuse_inside_gzip(inflated.pread(0, START), file.name)
+            return cls._from_archive(path, inflated, tolerant=tolerant)
         if looks_like_tar(start) or path.suffix.lower() in ARCHIVE_SUFFIXES:
             _refuse_compression(start, file.name)
             return cls._from_archive(path, file, tolerant=tolerant)
@@ -361,6 +363,16 @@ def _refuse_compression(start: bytes, where: str) -> None:
             raise UnsupportedInputError(
                 f"is compressed with {name}", where=where, hint="Unpack it first."
             )
+
+
+def _refuse_inside_gzip(start: bytes, where: str) -> None:
+    """Refuse a descriptor inside gzip: only an OVA is read that way."""
+    if not looks_like_tar(start) and start.lstrip().startswith(XML_STARTS):
+        raise UnsupportedInputError(
+            "is a descriptor compressed with gzip",
+            where=where,
+            hint="Unpack it first, with gunzip; beside it must lie the files it names.",
+        )
 
 
 def name_of(reference: Reference) -> str:

@@ -26,6 +26,7 @@ LARGEST_EXTENSION = 64 << 10
 HEADER = struct.Struct("100s 24x 12s 12x 8s c 100s 8s 80x 155s 12x")
 CHECKSUM = slice(148, 156)
 ABSOLUTE = re.compile(r"[/\\]|(\.[/\\]+)*[A-Za-z]:[/\\]")
+DRIVE = re.compile(r"[A-Za-z]:")
 
 REGULAR = b"07\0"
 DIRECTORY = b"5"
@@ -105,7 +106,8 @@ def looks_like_tar(start: bytes) -> bool:
 def read_archive(file: File, *, tolerant: bool = False) -> Archive:
     """Index a tar, refusing members that are anything but files below its own root.
 
-    A ``tolerant`` reading, for who only judges, leaves them out and keeps what is wrong with them.
+    A ``tolerant`` reading, for who only judges, leaves them out and keeps what is wrong with them;
+    one whose name merely begins at a root is kept under the rest of its name.
     """
     walk = _Walk(file)
     members: dict[str, Member] = {}
@@ -113,8 +115,12 @@ def read_archive(file: File, *, tolerant: bool = False) -> Archive:
     unsafe: list[InteropError] = []
     for header in walk.headers():
         where = f"{file.name} at {header.at}"
+        inside = header.name
         try:
-            name = safe_name(header.name, where)
+            if is_absolute(inside):
+                _put_up_with(_rooted(inside, where), unsafe, tolerant=tolerant)
+                inside = _without_root(inside)
+            name = safe_name(inside, where)
             _check_kind(header, name, where)
         except (RefusedError, UnsupportedInputError) as error:
             _put_up_with(error, unsafe, tolerant=tolerant)
@@ -151,14 +157,24 @@ def is_apple_double(name: str) -> bool:
     return name.rpartition("/")[2].startswith("._")
 
 
+def _rooted(name: str, where: str) -> RefusedError:
+    return RefusedError(
+        f"holds a member with an absolute name ({name!r})", where=where, hint=DISTRUST
+    )
+
+
+def _without_root(name: str) -> str:
+    """Return a name from below its root, for who only reads what the archive holds."""
+    parts = name.replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part not in {"", "."} and not DRIVE.fullmatch(part))
+
+
 def safe_name(name: str, where: str) -> str:
     """Return a member's name without ``./``; refuse one that leads out of the archive."""
     unified = name.replace("\\", "/")
     parts = [part for part in unified.split("/") if part not in {"", "."}]
     if is_absolute(name):
-        raise RefusedError(
-            f"holds a member with an absolute name ({name!r})", where=where, hint=DISTRUST
-        )
+        raise _rooted(name, where)
     if ".." in parts:
         raise RefusedError(
             f"holds a member that leads outside it ({name!r})", where=where, hint=DISTRUST

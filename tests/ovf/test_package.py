@@ -243,6 +243,12 @@ def test_what_is_no_package_is_told_so(tmp_path: Path) -> None:
     path.write_bytes(b"\xfd7zXZ\0" + bytes(2000))
     what = "web: is compressed with xz"
     assert opening(path, tmp_path) == (UnsupportedInputError, what, "Unpack it first.")
+    path.write_bytes(gzip.compress(with_disk().encode()))
+    assert opening(path, tmp_path) == (
+        UnsupportedInputError,
+        "web: is a descriptor compressed with gzip",
+        "Unpack it first, with gunzip; beside it must lie the files it names.",
+    )
     pack(path, {"readme": b""})
     assert opening(path, tmp_path) == (DamagedInputError, "web: holds no OVF descriptor", "")
     pack(path, {"a.ovf": b"", "b.ovf": b""})
@@ -258,21 +264,27 @@ def test_what_is_no_package_is_told_so(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [
-        ("../web.ovf", "holds a member that leads outside it ('../web.ovf')"),
-        ("/web.ovf", "holds a member with an absolute name ('/web.ovf')"),
-    ],
-)
-def test_who_only_judges_is_told_why_a_descriptor_is_left_out(
-    tmp_path: Path, name: str, what: str
-) -> None:
-    path = pack(tmp_path / "web.ova", {name: b""})
+@pytest.mark.parametrize("folder", ["/", "/srv/out/", "C:/", "./D:\\"])
+def test_absolute_names_keep_nobody_from_judging_the_rest(tmp_path: Path, folder: str) -> None:
+    members = {f"{folder}web.ovf": with_disk().encode(), f"{folder}disk.vmdk": DISK}
+    path = pack(tmp_path / "web.ova", members)
+    package = Package.open(path, tolerant=True)
+    assert package.descriptor.name.endswith("web.ovf")
+    assert only_file(package) == DISK
+    assert package.archive is not None
+    assert [error.what for error in package.archive.unsafe] == [
+        f"holds a member with an absolute name ({name!r})" for name in members
+    ]
+    with pytest.raises(RefusedError):
+        Package.open(path)
+
+
+def test_who_only_judges_is_told_why_a_descriptor_is_left_out(tmp_path: Path) -> None:
+    path = pack(tmp_path / "web.ova", {"../web.ovf": b""})
     with pytest.raises(RefusedError) as caught:
         Package.open(path, tolerant=True)
     assert said(caught.value, tmp_path) == (
-        f"web.ova at 0: {what}",
+        "web.ova at 0: holds a member that leads outside it ('../web.ovf')",
         "Do not unpack this archive anywhere; ask its maker for another.",
         6,
     )
