@@ -52,10 +52,15 @@ def place_in_envelope(element: etree._Element) -> int | None:
 
 
 def take_out(element: etree._Element) -> None:
-    """Remove an element, its children first: lxml takes time by the square for a large branch."""
+    """Remove an element, its children first: lxml takes time by the square for a large branch.
+
+    That text stood behind it is kept: a letter before all children is as wrong as the text was.
+    """
     parent = element.getparent()
     if parent is not None:
         element[:] = []
+        if (stray := (element.tail or "").strip()) and not (parent.text or "").strip():
+            parent.text = stray[0]
         parent.remove(element)
 
 

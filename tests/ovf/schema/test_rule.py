@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from ovf.schema.verdict import violations
 from ovf.schema.vocabulary import OWN_SCHEMAS
 from ovf.storage import Folder
 from rehost.report import Finding, Severity
-from tests.ovf.builders import beside, descriptor
+from tests.ovf.builders import MEMORY, PROCESSORS, SCSI, beside, descriptor
 from tests.ovf.schema.documents import plain, whole
 from tests.ovf.schema.mutation import FOREIGN, mutations
 from tests.ovf.schema.published import own
@@ -203,3 +204,15 @@ def test_a_second_validator_explains_where_and_what_else(case: str, tmp_path: Pa
     [rule] = [rule for rule in all_rules() if rule.id == "ENV-007"]
     [found] = list(rule.findings(judged))
     assert found.message == expected
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_text_between_children_is_told_beside_their_order(tmp_path: Path, at: int) -> None:
+    properties = re.findall(r"<rasd:\w+>[^<]*</rasd:\w+>", SCSI)
+    unordered = [*properties[1:2], *properties[:1], *properties[2:]]
+    odd = f"<Item>{''.join([*unordered[:at], 'text', *unordered[at:]])}</Item>"
+    found = validate(beside(tmp_path, descriptor(odd, PROCESSORS, MEMORY)), descriptor_only=True)
+    assert sorted((finding.rule, finding.message) for finding in found) == [
+        ("ENV-007", "Item has text between its elements"),
+        ("VHS-008", "Item '3' has Address after ElementName"),
+    ]
