@@ -45,7 +45,10 @@ ENCODINGS = frozenset(
 
 
 def parse(content: bytes, where: str) -> etree._Element:
-    """Return the root of a document; ``where`` is what messages call the file."""
+    """Return the root of a document; ``where`` is what messages call the file.
+
+    An xml:id that is no name, or used twice, is no fault of XML; the schema judges it.
+    """
     if len(content) > LARGEST:
         raise RefusedError(
             f"descriptor is too large ({len(content)} bytes, at most {LARGEST} are read)",
@@ -59,6 +62,7 @@ def parse(content: bytes, where: str) -> etree._Element:
         no_network=True,
         load_dtd=False,
         huge_tree=False,
+        collect_ids=False,
     )
     try:
         return etree.fromstring(text, parser)

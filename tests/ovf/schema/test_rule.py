@@ -216,3 +216,15 @@ def test_text_between_children_is_told_beside_their_order(tmp_path: Path, at: in
         ("ENV-007", "Item has text between its elements"),
         ("VHS-008", "Item '3' has Address after ElementName"),
     ]
+
+
+def test_an_xml_id_is_judged_by_the_schema(tmp_path: Path) -> None:
+    text = descriptor(SCSI, PROCESSORS, MEMORY)
+    text = text.replace("<References", '<References xml:id="1"')
+    text = text.replace("<DiskSection", '<DiskSection xml:id="a"')
+    text = text.replace("<VirtualSystem ", '<VirtualSystem xml:id="a" ')
+    found = validate(beside(tmp_path, text), descriptor_only=True)
+    assert [(finding.rule, finding.message) for finding in found] == [
+        ("ENV-007", "xml:id of References is not a name that is used once ('1')"),
+        ("ENV-007", "xml:id of VirtualSystem is not a name that is used once ('a')"),
+    ]
