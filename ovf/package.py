@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote_to_bytes
 
@@ -31,10 +31,21 @@ from rehost.errors import (
     UnsupportedInputError,
     UsageError,
 )
-from rehost.files import GZIP_MAGIC, File, Inflated, Joined, LocalFile, is_folder, read_all
+from rehost.files import (
+    GZIP_MAGIC,
+    File,
+    Inflated,
+    Joined,
+    LocalFile,
+    Reopened,
+    is_folder,
+    read_all,
+)
 
 ARCHIVE_SUFFIXES = (".ova", ".tar", ".box")
 MOST_CHUNKS = 10_000
+MOST_OPEN = 100
+"""Chunks of one file that are open at once; a process may usually have 1024 files open."""
 START = 1024
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?!\s)")
 XML_STARTS = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -265,7 +276,7 @@ class Package(Views):
         """Return the bytes of a reference as they are stored, its chunks joined."""
         where = str(reference.at)
         names = self.stored_names(reference)
-        parts = [self.member(name, by=where) for name in names]
+        parts = [self._part(name, where, len(names)) for name in names]
         if not reference.chunk_size:
             return parts[0]
         chunk_size = number(reference.chunk_size, "ovf:chunkSize", reference.at)
@@ -277,6 +288,12 @@ class Package(Views):
                     hint="Copy or download it again.",
                 )
         return Joined(parts, self.where(names[0]).removesuffix(".000000000"))
+
+    def _part(self, name: str, by: str, parts: int) -> File:
+        """Open one of several parts; too many to be open at once are opened as they are read."""
+        if parts <= MOST_OPEN or self.archive is not None:
+            return self.member(name, by=by)
+        return Reopened(partial(self.member, name, by=by))
 
     def file_for(self, reference: Reference) -> File:
         """Return the bytes a reference stands for: chunks joined, compression undone."""

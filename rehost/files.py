@@ -13,7 +13,7 @@ import stat
 import threading
 import zlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -190,6 +190,23 @@ class Joined:
                 return None
             found += inner
         return found
+
+
+class Reopened:
+    """A file that is open only while it is read, for one of more than may be open at once."""
+
+    def __init__(self, opened: Callable[[], File]) -> None:
+        self._opened = opened
+        found = opened()
+        self.name, self.size = found.name, found.size
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """Open it, and read."""
+        return self._opened().pread(offset, length)
+
+    def stretches(self, offset: int, length: int) -> list[Stretch] | None:
+        """Return None: no local file stays open."""
+        return None
 
 
 class _Checkpoint(NamedTuple):

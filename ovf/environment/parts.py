@@ -59,10 +59,14 @@ def siblings(envelope: Envelope, system: etree._Element) -> dict[str, etree._Ele
 def seen_by(envelope: Envelope, content: etree._Element) -> dict[str, None]:
     """Return the keys that a system or collection sees: its own, and its immediate collection's."""
     parent = content.getparent()
-    owners = [content]
-    if parent is not None and local_name(str(parent.tag)) == "VirtualSystemCollection":
-        owners.insert(0, parent)
-    sections = (each for owner in owners for each in envelope.children(owner, "ProductSection"))
+    if parent is None or local_name(str(parent.tag)) != "VirtualSystemCollection":
+        return own_keys(envelope, content)
+    return own_keys(envelope, parent) | own_keys(envelope, content)
+
+
+def own_keys(envelope: Envelope, content: etree._Element) -> dict[str, None]:
+    """Return the keys of the properties of a system or collection itself."""
+    sections = envelope.children(content, "ProductSection")
     return dict.fromkeys(key for section in sections for key, _ in envelope.properties_in(section))
 
 

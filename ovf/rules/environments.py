@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from lxml import etree
 
 from ovf.environment.medium import ENVIRONMENT_NAME
-from ovf.environment.parts import NAMESPACE, Part, guest, parts, seen_by, siblings
+from ovf.environment.parts import (
+    NAMESPACE,
+    Part,
+    guest,
+    own_keys,
+    parts,
+    seen_by,
+    siblings,
+)
 from ovf.judging.rule import ENVIRONMENTS, Basis, Needs, rule
 from ovf.package import Package
 from ovf.schema.verdict import environment_violations
@@ -102,14 +111,32 @@ def environment_entities(package: Package) -> Found:
     for identifier in beside:
         if identifier not in by_id:
             yield document.at, f"has no Entity of {summary(identifier)!r}"
+    parent = system.getparent()
+    common = {} if parent is None else own_keys(envelope, parent)
     for identifier, entity in by_id.items():
         if identifier not in beside:
             yield entity.at, f"Entity {summary(identifier)!r} is nothing beside the machine"
             continue
-        seen, known = seen_by(envelope, beside[identifier]), {key for key, _ in entity.keys}
-        for key in sorted(seen.keys() ^ known):
-            verb = "has no" if key in seen else "does not see the"
-            yield entity.at, f"Entity {summary(identifier)!r} {verb} property {summary(key)!r}"
+        own = own_keys(envelope, beside[identifier])
+        for what in _differences({key for key, _ in entity.keys}, own, common):
+            yield entity.at, f"Entity {summary(identifier)!r} {what}"
+
+
+def _differences(known: set[str], own: dict[str, None], common: dict[str, None]) -> Iterator[str]:
+    """Yield what differs between an entity's keys, ``known``, and those it should see.
+
+    Looks at few more of the collection's properties than the entity has: there may be as many
+    entities as properties.
+    """
+    lacked = (key for key in chain(own, common) if key not in known)
+    missing = set(islice(lacked, SHOWN))
+    for key in sorted(missing | {key for key in known if not (key in own or key in common)}):
+        verb = "has no" if key in missing else "does not see the"
+        yield f"{verb} property {summary(key)!r}"
+    expected = len(common) + sum(key not in common for key in own)
+    more = expected - sum(key in own or key in common for key in known) - len(missing)
+    if more:
+        yield f"has no {more} properties more"
 
 
 @rule("OEN-005", clause="11.1", needs=Needs.ENVIRONMENT, versions=ENVIRONMENTS)

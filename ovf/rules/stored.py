@@ -121,14 +121,14 @@ def chunks_are_whole(package: Package) -> Found:
             yield file.at, "ovf:chunkSize is zero"
             continue
         try:
-            names = package.stored_names(file)
-            parts = [package.member(name) for name in names]
+            members = map(package.member, package.stored_names(file))
+            parts = [(part.name, part.size) for part in members]
         except InteropError:
             continue
-        wrong = [part for part in parts[:-1] if part.size != size]
-        wrong += [part for part in parts[-1:] if part.size > size]
-        for part in wrong:
-            yield Location(part.name), f"chunk has {part.size} bytes, not {size}"
+        wrong = [part for part in parts[:-1] if part[1] != size]
+        wrong += [part for part in parts[-1:] if part[1] > size]
+        for name, found in wrong:
+            yield Location(name), f"chunk has {found} bytes, not {size}"
 
 
 @rule(
@@ -198,12 +198,12 @@ def compressed_then_cut(package: Package) -> Found:
         if not file.chunk_size or not file.compressed or is_remote(file):
             continue
         try:
-            parts = [package.member(name) for name in package.stored_names(file)[1:]]
+            parts = map(package.member, package.stored_names(file)[1:])
+            packed = [part.name for part in parts if _begins_gzip(part.pread(0, START))]
         except InteropError:
             continue
-        for part in parts:
-            if _begins_gzip(part.pread(0, START)):
-                yield Location(part.name), "chunk is compressed by itself"
+        for name in packed:
+            yield Location(name), "chunk is compressed by itself"
 
 
 def _begins_gzip(start: bytes) -> bool:

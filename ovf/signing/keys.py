@@ -29,9 +29,7 @@ from rehost.outputs import refuse_clashes, staged, writing
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 LARGEST = 16 << 20
-PEM_CERTIFICATE = re.compile(
-    rb"-----BEGIN (?:X509 )?CERTIFICATE-----.*?-----END (?:X509 )?CERTIFICATE-----", re.DOTALL
-)
+PEM_LINE = re.compile(rb"-----(BEGIN|END) (?:X509 )?CERTIFICATE-----")
 UNREADABLE = (
     *(ValueError, TypeError, OverflowError, UnsupportedAlgorithm),
     *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
@@ -102,11 +100,22 @@ def load_certificates(path: Path) -> list[x509.Certificate]:
 def certificates_in(path: Path) -> Iterator[x509.Certificate | None]:
     """Yield the certificates in a PEM or DER file, None for one that cannot be read."""
     content = read_all(LocalFile(path), LARGEST)
-    for encoded in PEM_CERTIFICATE.findall(content) or [content]:
+    for encoded in list(_armoured(content)) or [content]:
         try:
             yield parsed(_unarmoured(encoded))
         except ValueError:
             yield None
+
+
+def _armoured(content: bytes) -> Iterator[bytes]:
+    """Yield what lies between a BEGIN and the next END, with both; each line is looked at once."""
+    start = None
+    for line in PEM_LINE.finditer(content):
+        if line[1] == b"BEGIN":
+            start = line.start() if start is None else start
+        elif start is not None:
+            yield content[start : line.end()]
+            start = None
 
 
 def parsed(encoded: bytes) -> x509.Certificate:

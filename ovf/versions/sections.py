@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import cache
 
 from lxml import etree
 
@@ -30,6 +31,7 @@ FILES = frozenset(("Disk", "SharedDisk", "Icon", "Strings", "File", "Msg"))
 BETWEEN = ("Info", "Disk")
 
 
+@cache
 def new_sections() -> frozenset[str]:
     """Return the names of the sections that OVF 2.0 added."""
     old, new = (

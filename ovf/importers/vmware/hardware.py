@@ -187,13 +187,18 @@ def _needed_for(item: WrittenItem) -> int:
 
 def needed_by(envelope: Envelope, hardware: Hardware) -> int:
     """Return the version that a section's devices and settings need; zero where none is needed."""
-    devices = (
-        _needed_for(item)
-        for item in reading.devices(envelope)
-        if item.element.getparent() is hardware.element and not _left_out(item, envelope)
-    )
     settings = (needed for _, _, needed in _settings(hardware))
-    return max((*devices, *settings), default=0)
+    return max((envelope.once(_needed_in).get(hardware.element, 0), *settings))
+
+
+def _needed_in(envelope: Envelope) -> dict[etree._Element | None, int]:
+    """Return the version that the devices of each section need."""
+    found: dict[etree._Element | None, int] = {}
+    for item in reading.devices(envelope):
+        if not _left_out(item, envelope):
+            section = item.element.getparent()
+            found[section] = max(found.get(section, 0), _needed_for(item))
+    return found
 
 
 def _settings(hardware: Hardware) -> Iterator[tuple[etree._Element, str, int]]:
