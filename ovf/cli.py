@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rehost.console.examples import examples
-from rehost.console.parameters import PAIR, PATH, Several
+from rehost.console.parameters import PAIR, PATH
 from rehost.console.reporting import OutputOption
 from rehost.console.settings import refuse_unknown
 from rehost.discovery import declared_by, names
@@ -42,21 +42,18 @@ SUPPRESS = "suppress"
     "-o",
     "--output",
     type=OutputOption(FORMS),
-    cls=Several,
     multiple=True,
     help="Write to FILE instead of standard output; with FORM=, write that form there, too.",
 )
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option(
     "--select",
-    cls=Several,
     multiple=True,
     metavar="ID,...",
     help="Judge by these rules, ids or prefixes, only.",
 )
 @click.option(
     "--ignore",
-    cls=Several,
     multiple=True,
     metavar="ID,...",
     help="Do not judge by these rules.",
@@ -64,7 +61,6 @@ SUPPRESS = "suppress"
 @click.option(
     "--severity",
     type=PAIR,
-    cls=Several,
     multiple=True,
     metavar="ID=LEVEL",
     help="Call findings of a rule error, warning or info.",
@@ -97,7 +93,6 @@ SUPPRESS = "suppress"
 )
 @click.option(
     "--target",
-    cls=Several,
     multiple=True,
     metavar="NAME",
     help="Judge by what this importer accepts instead; may be given again.",

@@ -25,7 +25,7 @@ import click
 from rehost import __version__
 from rehost.console.output import one_line, say
 from rehost.console.progress import MODES, progress_for
-from rehost.console.settings import defaults, refuse_all_misfits, refuse_misfits
+from rehost.console.settings import defaults, fit, fit_all
 from rehost.errors import EnvironmentFailureError, InteropError
 
 COMMANDS = "rehost.commands"
@@ -54,7 +54,7 @@ class Commands(click.Group):
         command: click.Command | None = found.load() if found else None
         if command is not None:
             settings = (ctx.default_map or {}).get(cmd_name, {})
-            refuse_all_misfits(command, settings, ctx, cmd_name)
+            fit_all(command, settings, ctx, cmd_name)
         return command
 
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
@@ -124,7 +124,7 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
         settings = defaults(_installed())
-        refuse_misfits(rehost, settings, "rehost")
+        fit(rehost, settings, "rehost")
         done: Any = rehost.main(
             arguments, prog_name="rehost", standalone_mode=False, default_map=settings
         )

@@ -63,14 +63,6 @@ class Size(click.ParamType[int]):
         return int(found[1]) << 10 * power
 
 
-class Several(click.Option):
-    """An option that may be given again; in settings, one text is one value and not its letters."""
-
-    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Convert the values."""
-        return super().type_cast_value(ctx, [value] if isinstance(value, str) else value)
-
-
 REGEX = Regex()
 PATH = click.Path(path_type=Path, readable=False)
 """A file or folder; whether it is there and may be read is told by who opens it."""

@@ -32,30 +32,42 @@ def defaults(commands: Iterable[str] = (), folder: Path | None = None) -> dict[s
         raise UsageError("is nested too deeply", where=str(path)) from None
 
 
-def refuse_all_misfits(
-    command: click.Command, settings: Mapping[str, Any], ctx: click.Context, name: str
+def fit_all(
+    command: click.Command, settings: dict[str, Any], ctx: click.Context, name: str
 ) -> None:
-    """Refuse misfits among the settings of a command and of those below that have any."""
-    refuse_misfits(command, settings, name)
+    """Fit the settings of a command, and of those below that have any, to their options."""
+    fit(command, settings, name)
     if isinstance(command, click.Group):
         for below, table in settings.items():
             inner = command.get_command(ctx, below.replace("_", "-"))
             if inner is not None and isinstance(table, dict):
-                refuse_all_misfits(inner, table, ctx, f"{name}.{below}")
+                fit_all(inner, table, ctx, f"{name}.{below}")
 
 
-def refuse_misfits(command: click.Command, settings: Mapping[str, Any], name: str) -> None:
-    """Refuse settings of another shape than their option, of which click makes a traceback."""
+def fit(command: click.Command, settings: dict[str, Any], name: str) -> None:
+    """Fit settings to the options of a command: what is said as ``--json`` is a setting ``json``.
+
+    One value stands for a list of it. What has another shape than its option is refused: click
+    would make a traceback of it, or a list of letters.
+    """
     for option in command.params:
-        said = (option.name or "").replace("_", "-")
-        found = settings.get(option.name or "")
-        many = isinstance(option, click.Option) and option.multiple
-        single = isinstance(option, click.Option) and (option.is_flag or option.count)
+        if not isinstance(option, click.Option) or option.name is None:
+            continue
+        for flag in option.opts:
+            spelled = flag.removeprefix("--").replace("-", "_")
+            if spelled != option.name and spelled in settings:
+                settings.setdefault(option.name, settings.pop(spelled))
+        said = max(option.opts, key=len).removeprefix("--")
+        found = settings.get(option.name)
+        many = option.multiple
+        single = option.is_flag or option.count
         if isinstance(found, dict) or (isinstance(found, list) and not many):
             what = "a list of values" if many else "one value"
             raise UsageError(f"{said} takes {what} (found {found!r})", where=f"[{name}]")
         if isinstance(found, bool) and not single:
             raise UsageError(f"{said} is no switch (found {found!r})", where=f"[{name}]")
+        if many and found is not None and not isinstance(found, list):
+            settings[option.name] = [found]
 
 
 def refuse_unknown(settings: Mapping[str, Any], known: Iterable[str], command: str) -> None:

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from ovf.cli import validate
 from ovf.judging.judge import MOST_ALIKE
+from rehost.console.settings import fit
 from rehost.errors import (
     EnvironmentFailureError,
     RefusedError,
@@ -46,7 +47,9 @@ def write(name: str, *disks: str, above: str = "") -> None:
 
 
 def run(*arguments: str, settings: dict[str, Any] | None = None) -> Result:
-    return CliRunner().invoke(validate, arguments, default_map=settings or {})
+    settings = settings or {}
+    fit(validate, settings, "validate")
+    return CliRunner().invoke(validate, arguments, default_map=settings)
 
 
 def rules_of(result: Result) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 import pytest
 
-from rehost.console.settings import defaults, refuse_misfits
+from rehost.console.settings import defaults, fit
 from rehost.errors import UsageError
 from tests.support.packages import rehost
 
@@ -117,10 +118,28 @@ def test_a_setting_of_another_shape_than_its_option_is_refused(
         click.Option(["--verbose"], count=True),
     ]
     command = click.Command("validate", params=options)
-    refuse_misfits(command, {"deep": True, "target": ["a"], "verbose": True}, "validate")
+    fit(command, {"deep": True, "target": ["a"], "verbose": True}, "validate")
     with pytest.raises(UsageError) as caught:
-        refuse_misfits(command, settings, "validate")
+        fit(command, settings, "validate")
     assert str(caught.value) == f"[validate]: {message}"
+
+
+def test_a_setting_is_named_as_its_flag_and_one_value_is_a_list_of_it() -> None:
+    options: list[click.Parameter] = [
+        click.Option(["--json", "as_json"], is_flag=True),
+        click.Option(["-o", "--output", "outputs"], multiple=True),
+        click.Option(["--to", "target_names"]),
+    ]
+    settings: dict[str, object] = {"json": True, "output": "html=a.html", "target_names": "b"}
+    fit(click.Command("convert", params=options), settings, "convert")
+    assert settings == {"as_json": True, "outputs": ["html=a.html"], "target_names": "b"}
+
+
+def test_a_flag_set_in_a_file_is_heard(tmp_path: Path) -> None:
+    (tmp_path / "rehost.toml").write_text("[ovf.targets]\njson = true\n")
+    done = rehost("ovf", "targets", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["schema_version"]
 
 
 @pytest.mark.parametrize(
