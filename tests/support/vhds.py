@@ -1,11 +1,14 @@
-"""VHDs as other programs than QEMU make them: differencing ones, old ones, and odd ones."""
+"""VHDs by QEMU, and as other programs make them: differencing ones, old ones, and odd ones."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID
+
+from tests.support.images import MIB, Variant, create, scribble, virtual_size
 
 SECTOR = 512
 FIXED, DYNAMIC, DIFFERENCING = 2, 3, 4
@@ -15,6 +18,22 @@ CHILD, PARENT, NOBODY = UUID(int=0xC0FFEE), UUID(int=0xBA5E), UUID(int=0)
 TABLE_AT = 1536
 NAMES_AT = 0x10000
 DATA_AT = 0x20000
+ODD = 7 * MIB + 37 * 512
+BLOCK = 2 * MIB
+VARIANTS = (
+    Variant("dynamic", "vpc"),
+    Variant("dynamic by size", "vpc", "force_size=on"),
+    Variant("fixed", "vpc", "subformat=fixed"),
+    Variant("fixed by size", "vpc", "subformat=fixed,force_size=on"),
+)
+SIZES = (512, 4096, BLOCK - 512, BLOCK, BLOCK + 512, ODD)
+
+
+def scribbled(path: Path, variant: Variant, size: int, seed: int) -> Path:
+    """Make a VHD with QEMU, which may round its size up, and write to it in random order."""
+    create(path, variant, size)
+    scribble(path, "vpc", virtual_size(path, "vpc"), seed)
+    return path
 
 
 def checksummed(raw: bytes, at: int) -> bytes:

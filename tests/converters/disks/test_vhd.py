@@ -24,39 +24,27 @@ from tests.support.images import (
     as_raw,
     create,
     opened,
-    scribble,
     virtual_size,
 )
 from tests.support.models import Memory
 from tests.support.vhds import (
+    BLOCK,
     DATA_AT,
     FIXED,
+    ODD,
+    SIZES,
     TABLE_AT,
+    VARIANTS,
     Block,
     Growing,
     checksummed,
     footer,
+    scribbled,
 )
 
 SECONDS = 240
-ODD = 7 * MIB + 37 * 512
-BLOCK = 2 * MIB
-VARIANTS = (
-    Variant("dynamic", "vpc"),
-    Variant("dynamic by size", "vpc", "force_size=on"),
-    Variant("fixed", "vpc", "subformat=fixed"),
-    Variant("fixed by size", "vpc", "subformat=fixed,force_size=on"),
-)
-SIZES = (512, 4096, BLOCK - 512, BLOCK, BLOCK + 512, ODD)
 
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=str)
-
-
-def scribbled(path: Path, variant: Variant, size: int, seed: int) -> Path:
-    """Make a VHD with QEMU, which may round its size up, and write to it in random order."""
-    create(path, variant, size)
-    scribble(path, "vpc", virtual_size(path, "vpc"), seed)
-    return path
 
 
 def image_of(content: bytes, name: str = "a.vhd") -> Image:

@@ -22,31 +22,15 @@ from tests.support.images import (
     opened,
     ours,
     run,
-    scribble,
     virtual_size,
 )
+from tests.support.vhds import BLOCK, ODD, SIZES, VARIANTS, scribbled
 
 SECONDS = 240
-ODD = 7 * MIB + 37 * 512
-BLOCK = 2 * MIB
-VARIANTS = (
-    Variant("dynamic", "vpc"),
-    Variant("dynamic by size", "vpc", "force_size=on"),
-    Variant("fixed", "vpc", "subformat=fixed"),
-    Variant("fixed by size", "vpc", "subformat=fixed,force_size=on"),
-)
-SIZES = (512, 4096, BLOCK - 512, BLOCK, BLOCK + 512, ODD)
 LIMIT = 2040 * GIB
 
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=str)
 each_kind = pytest.mark.parametrize("kind", ["dynamic", "fixed"])
-
-
-def scribbled(path: Path, variant: Variant, size: int, seed: int) -> Path:
-    """Make a VHD with QEMU, which may round its size up, and write to it in random order."""
-    create(path, variant, size)
-    scribble(path, "vpc", virtual_size(path, "vpc"), seed)
-    return path
 
 
 def media_size(path: Path) -> int:
