@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rehost.console.examples import examples
-from rehost.console.output import emit_json, say
+from rehost.console.output import emit_json, say, width_of_terminal
 from rehost.console.parameters import json_option
 
 
@@ -26,7 +26,9 @@ def explain(names: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         emit_json({"rules": [described(rule) for rule in rules]})
     else:
-        say("\n\n".join(map(explained, rules)) if names else listed(rules))
+        width = width_of_terminal()
+        told = "\n\n".join(explained(rule, width) for rule in rules)
+        say(told if names else listed(rules, width))
 
 
 COMMAND = explain

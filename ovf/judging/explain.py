@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import groupby
+from textwrap import wrap
 from typing import Any
 
 from ovf.judging.profile import Check, all_checks, profiles
@@ -51,6 +52,9 @@ GROUPS = {
 }
 """What each prefix of an id is about."""
 
+COLUMN = 12
+"""Where what a rule rests on begins, behind its names."""
+NARROWEST = 20
 ANEW = "Writing the package anew mends it."
 PACKED = "Writing the package as an .ova mends it."
 DECISION = "not mended, for it needs a decision"
@@ -127,18 +131,30 @@ def described(rule: Rule | Check) -> dict[str, Any]:
     }
 
 
-def explained(rule: Rule | Check) -> str:
-    """Return a rule as paragraphs, and then what it rests on."""
-    return f"{rule.id} ({rule.severity.name.lower()})\n\n{rule.explanation}\n\n" + "\n".join(
-        f"{name + ':':12}{value}" for name, value in facts(rule)
-    )
+def explained(rule: Rule | Check, width: int | None = None) -> str:
+    """Return a rule as paragraphs, and then what it rests on; lines as in the source, or filled."""
+    told, based = rule.explanation, [f"{name + ':':{COLUMN}}{value}" for name, value in facts(rule)]
+    if width is not None:
+        told = "\n\n".join(_filled(each, width) for each in told.split("\n\n"))
+        based = [_filled(each, width, COLUMN) for each in based]
+    return f"{rule.id} ({rule.severity.name.lower()})\n\n{told}\n\n" + "\n".join(based)
 
 
-def listed(rules: Iterable[Rule | Check]) -> str:
-    """Return a line for each rule, by groups."""
+def _filled(text: str, width: int, indent: int = 0) -> str:
+    """Break lines between words; what is told of a name stays right of it."""
+    name, said = text[:indent], " ".join(text[indent:].split())
+    room = max(width - indent, NARROWEST)
+    lines = wrap(said, room, break_long_words=False, break_on_hyphens=False) or [""]
+    return name + f"\n{' ' * indent}".join(lines)
+
+
+def listed(rules: Iterable[Rule | Check], width: int | None = None) -> str:
+    """Return a line for each rule, by groups, or more where it does not fit into the width."""
     parts = []
     for prefix, members in groupby(rules, group_of):
         lines = [f"  {rule.id}  {requirement(rule)}" for rule in members]
+        if width is not None:
+            lines = [_filled(line, width, line.index(" ", 2) + 2) for line in lines]
         parts.append("\n".join([f"{prefix}: {title_of(prefix)}", *lines]))
     return "\n\n".join(parts)
 

@@ -103,7 +103,8 @@ def ids_hold_each_other(package: Package, target: Target) -> Found:
     """No diskId is part of another, or of the words ``/disk/`` before it.
 
     It looks for the first Disk whose id is anywhere in the HostResource: a drive of disk 10 gets
-    disk 1, if that comes first, and every drive one that is called d.
+    disk 1, if that comes first, and every drive one that is called d. Of more than 45 disks
+    not every two are compared.
 
     Fix: number the disks with as many digits each, as disk01 and disk10.
     """

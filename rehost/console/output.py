@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 PLAIN_WIDTH = 100
+WIDEST = 100
+"""Lines of text that are longer are hard to read, however wide a terminal is."""
 CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 BIDI = "\u200e\u200f\u202a-\u202e\u2066-\u2069"
 NO_TEXT = "\ud800-\udfff"
@@ -43,6 +46,13 @@ def emit_json(content: dict[str, Any]) -> None:
 def say(text: str, *, err: bool = False) -> None:
     """Print a text that may hold names from an untrusted file, its control characters escaped."""
     click.echo(printable(text), err=err)
+
+
+def width_of_terminal() -> int | None:
+    """Return how wide text is on the terminal, at most WIDEST; None where output is no terminal."""
+    if not sys.stdout.isatty():
+        return None
+    return min(shutil.get_terminal_size().columns, WIDEST)
 
 
 def printable(text: str) -> str:

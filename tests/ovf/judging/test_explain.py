@@ -14,6 +14,7 @@ from ovf.judging.explain import all_judged_by, explained, group_of, importers, l
 from ovf.judging.pages import pages
 from ovf.judging.profile import Check, Sure, all_checks
 from ovf.judging.rule import Basis, all_rules
+from rehost.console.output import width_of_terminal
 from rehost.errors import UsageError
 from tests.support.generated import schemas
 
@@ -178,3 +179,18 @@ def test_a_command_nobody_wrote_is_not_there() -> None:
     shown = CliRunner().invoke(ovf, ["exlpain"])
     assert shown.exit_code == 2
     assert "No such command 'exlpain'." in shown.output
+
+
+def test_on_a_terminal_lines_are_as_wide_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    [rule] = [rule for rule in all_rules() if rule.id == "DSK-010"]
+    narrow = explained(rule, 40)
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert narrow.split() == explained(rule).split()
+    assert "\nWith --fix: not mended, for it needs a\n            decision" in narrow
+    assert max(map(len, listed(all_rules(), 60).splitlines())) <= 60
+    for columns, width in (("40", 40), ("300", 100)):
+        monkeypatch.setenv("COLUMNS", columns)
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        assert width_of_terminal() == width
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
+    assert width_of_terminal() is None
