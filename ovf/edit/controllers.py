@@ -104,10 +104,11 @@ def _wanted_place(
     while True:
         hardware = Hardware.of(draft, system)
         known = _controllers(hardware, bus)
-        if number < len(known):
+        numbers = _numbers(known)
+        if number in numbers:
             break
         add_controller(draft, system, bus)
-    controller = known[number]
+    controller = known[numbers.index(number)]
     if place in _taken(hardware, controller):
         raise UsageError(
             f"another drive is at {where}",
@@ -142,6 +143,16 @@ def _controllers(hardware: Hardware, bus: str) -> list[WrittenItem]:
 
 def _model(item: WrittenItem) -> str:
     return item.said.get("ResourceSubType", "").lower()
+
+
+def _numbers(known: list[WrittenItem]) -> list[int]:
+    """Return the numbers of a bus's controllers: their Addresses if all have their own, or order.
+
+    Machines are read by the same numbers.
+    """
+    said = [whole(each.said.get("Address")) for each in known]
+    numbers = [each for each in said if each is not None]
+    return numbers if len(set(numbers)) == len(known) else list(range(len(known)))
 
 
 def _number(item: WrittenItem) -> int:
