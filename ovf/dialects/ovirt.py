@@ -14,7 +14,6 @@ from lxml import etree
 
 from ovf.dialect import Dialect
 from ovf.machines.guests import family, is_64_bit
-from ovf.machines.vendors import canonical_uuid
 from ovf.namespaces import OVF_10
 from ovf.outline import whole
 from ovf.ovirt.items import Disks, resource_of, translate_items
@@ -34,6 +33,7 @@ from ovf.ovirt.terms import (
     take,
     text_of,
 )
+from ovf.uuids import canonical_uuid
 
 TITLE = "oVirt's dialect"
 SOCKETS = f"{{{SPACES['rasd']}}}num_of_sockets"

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from ovf.machines.items import Reading, config
 from ovf.namespaces import VMW
+from ovf.uuids import HEX, canonical_uuid
 from rehost.machine import BootDevice, ClockOffset, Cpu, Firmware, Nic, Tpm
 from rehost.tracked import Tracked
 
@@ -36,7 +36,6 @@ VMWARE_BOOT = {
 }
 VBOX_CLOCK = {"local": ClockOffset.LOCALTIME, "UTC": ClockOffset.UTC}
 VBOX_TPM = {"v1_2": "1.2", "v2_0": "2.0"}
-HEX = "0123456789abcdef"
 PRODUCERS = {"vmx-": "VMware", "virtualbox-": "VirtualBox", "xen-": "Xen", "hvm-": "Xen"}
 
 
@@ -145,15 +144,6 @@ def producer(system_type: str | None) -> str | None:
         if (system_type or "").startswith(start):
             return name
     return None
-
-
-def canonical_uuid(text: str | None) -> str | None:
-    """Return a UUID as the neutral machine spells it; None for anything that is none."""
-    digits = "".join(letter for letter in (text or "").lower() if letter not in "{}- ")
-    if len(digits) != 32 or digits.strip(HEX):
-        return None
-    cuts = (0, 8, 12, 16, 20, 32)
-    return "-".join(digits[a:b] for a, b in pairwise(cuts))
 
 
 def _vbox(machine: Tracked, path: str) -> str | None:

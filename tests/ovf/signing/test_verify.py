@@ -354,6 +354,7 @@ def test_openssl_is_of_the_same_opinion(
     assert (found.is_trusted and in_force) is openssl_accepts(tmp_path, who, others, root)
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 def test_a_certificate_of_the_number_zero_is_told_without_a_warning(tmp_path: Path) -> None:
     key = key_file(tmp_path, SELF)
     made = openssl("req", "-x509", "-key", key, "-subj", "/CN=Zero", "-set_serial", "0")
