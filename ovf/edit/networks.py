@@ -14,7 +14,7 @@ from ovf.edit.items import Hardware
 from ovf.outline import WrittenItem, children_of, items, whole
 from rehost.errors import UsageError
 
-MAC = re.compile(r"([0-9a-f]{2}[:-]?){5}[0-9a-f]{2}", re.IGNORECASE)
+MAC = re.compile(r"[0-9a-f]{2}([:-]?)([0-9a-f]{2}\1){4}[0-9a-f]{2}", re.IGNORECASE)
 MOST_NICS = 64
 NUMBER = re.compile(r"\{([0-9]{1,9})\}")
 """A number that counts up from one adapter to the next: ``eth{0}``."""
@@ -133,7 +133,7 @@ def set_nic_words(
     nics = _nics(Hardware.of(draft, system), which)
     if len(values) > len(nics):
         raise UsageError(
-            f"there are {len(nics)} network adapters, but {len(values)} values for them",
+            f"has fewer network adapters ({len(nics)}) than values for them ({len(values)})",
             where=draft.where(Hardware.of(draft, system).section),
         )
     series = [_value(values, number, counted=name in COUNTED) for number in range(len(nics))]

@@ -357,9 +357,14 @@ REFUSED: dict[str, tuple[Callable[[Draft], object], str, str]] = {
         "is no MAC address ('00:50')",
         "One is written 00:50:56:00:00:01.",
     ),
+    "an address of two manners": (
+        lambda draft: networks.add_nic(draft, None, mac="00:5056-112233"),
+        "is no MAC address ('00:5056-112233')",
+        "One is written 00:50:56:00:00:01.",
+    ),
     "more addresses than adapters": (
         lambda draft: networks.set_nic_words(draft, None, "ElementName", ["a", "b"]),
-        "web.ovf:51: there are 1 network adapters, but 2 values for them",
+        "web.ovf:51: has fewer network adapters (1) than values for them (2)",
         "",
     ),
     "too many adapters": (
