@@ -51,23 +51,32 @@ def fit(command: click.Command, settings: dict[str, Any], name: str) -> None:
     would make a traceback of it, or a list of letters.
     """
     for option in command.params:
-        if not isinstance(option, click.Option) or option.name is None:
-            continue
-        for flag in option.opts:
-            spelled = flag.removeprefix("--").replace("-", "_")
-            if spelled != option.name and spelled in settings:
-                settings.setdefault(option.name, settings.pop(spelled))
-        said = max(option.opts, key=len).removeprefix("--")
-        found = settings.get(option.name)
-        many = option.multiple
-        single = option.is_flag or option.count
-        if isinstance(found, dict) or (isinstance(found, list) and not many):
-            what = "a list of values" if many else "one value"
-            raise UsageError(f"{said} takes {what} (found {found!r})", where=f"[{name}]")
-        if isinstance(found, bool) and not single:
-            raise UsageError(f"{said} is no switch (found {found!r})", where=f"[{name}]")
-        if many and found is not None and not isinstance(found, list):
-            settings[option.name] = [found]
+        if isinstance(option, click.Option):
+            _rename(option, settings)
+            _fit(option, settings, name)
+        elif option.name in settings:
+            raise UsageError(f"{option.name} is for the call to name", where=f"[{name}]")
+
+
+def _rename(option: click.Option, settings: dict[str, Any]) -> None:
+    """Put what is set by an option's flag under its name."""
+    for flag in option.opts:
+        said = flag.removeprefix("--").replace("-", "_")
+        if said in settings:
+            settings.setdefault(option.name or "", settings.pop(said))
+
+
+def _fit(option: click.Option, settings: dict[str, Any], name: str) -> None:
+    said = max(option.opts, key=len).removeprefix("--")
+    found, many = settings.get(option.name or ""), option.multiple
+    nested = isinstance(found, list) and any(isinstance(each, dict | list) for each in found)
+    if nested or isinstance(found, dict) or (isinstance(found, list) and not many):
+        what = "a list of values" if many else "one value"
+        raise UsageError(f"{said} takes {what} (found {found!r})", where=f"[{name}]")
+    if isinstance(found, bool) and not (option.is_flag or option.count):
+        raise UsageError(f"{said} is no switch (found {found!r})", where=f"[{name}]")
+    if many and found is not None and not isinstance(found, list):
+        settings[option.name or ""] = [found]
 
 
 def refuse_unknown(settings: Mapping[str, Any], known: Iterable[str], command: str) -> None:

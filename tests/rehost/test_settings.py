@@ -104,6 +104,7 @@ def test_values_are_given_as_on_the_command_line(tmp_path: Path) -> None:
         ({"deep": ["x"]}, "deep takes one value (found ['x'])"),
         ({"fail_on": {"a": "1"}}, "fail-on takes one value (found {'a': '1'})"),
         ({"target": {"a": "1"}}, "target takes a list of values (found {'a': '1'})"),
+        ({"target": [["a"]]}, "target takes a list of values (found [['a']])"),
         ({"target": True}, "target is no switch (found True)"),
         ({"fail_on": False}, "fail-on is no switch (found False)"),
     ],
@@ -146,6 +147,8 @@ def test_a_flag_set_in_a_file_is_heard(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("verbose = [1]", "[rehost]: verbose takes one value (found ['1'])"),
+        ('[ovf.show]\nsource = "a.ova"', "[ovf.show]: source is for the call to name"),
+        ("[ovf.show]\nsource = {a = 1}", "[ovf.show]: source is for the call to name"),
         ("[ovf.testkey]\ndays = [1]", "[ovf.testkey]: days takes one value (found ['1'])"),
     ],
 )
