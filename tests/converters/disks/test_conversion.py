@@ -34,6 +34,7 @@ from tests.support.images import (
     scribble,
     virtual_size,
 )
+from tests.support.loops import loop_device
 from tests.support.packages import REHOST, SIZE, raw_disk, rehost, stream
 
 LAYERED = ("qcow2", "vhd", "vhdx", "vdi", "vmdk")
@@ -295,17 +296,9 @@ def test_without_salvage_a_read_error_ends_the_copy(tmp_path: Path, raw: Path) -
 
 def test_a_device_with_bad_sectors_is_salvaged(tmp_path: Path) -> None:
     """A loop device over a file that was cut fails like a broken disk."""
-    if os.geteuid():
-        pytest.skip("needs root: a loop device")
     path = tmp_path / "disk.raw"
     path.write_bytes(Random(1).randbytes(SIZE))
-    made = subprocess.run(
-        ["losetup", "--find", "--show", path], capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        pytest.skip(f"no loop device: {made.stderr.strip()}")
-    device = made.stdout.strip()
-    try:
+    with loop_device(path) as device:
         os.truncate(path, 6 * MIB)
         out = tmp_path / "out.raw"
         said = rehost("disk", "convert", device, out, "--format", "raw")
@@ -317,8 +310,6 @@ def test_a_device_with_bad_sectors_is_salvaged(tmp_path: Path) -> None:
         assert said.code == 1
         assert said.err == f"{device}: {2 * MIB} bytes at {6 * MIB} could not be read\n"
         assert out.read_bytes() == path.read_bytes() + bytes(2 * MIB)
-    finally:
-        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def test_a_full_disk_ends_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:

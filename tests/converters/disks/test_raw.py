@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from converters.disks.registry import format_for, format_named, format_of, open_
 from rehost.errors import DamagedInputError, UsageError
 from rehost.files import Joined, LocalFile, Window
 from tests.support.images import GIB, KIB, MIB, TIB, opened, ours, run
+from tests.support.loops import loop_device
 
 
 def holed(path: Path, size: int, places: dict[int, bytes]) -> Path:
@@ -104,22 +104,10 @@ def test_chunks_are_one_disk(tmp_path: Path) -> None:
 @pytest.fixture
 def device(tmp_path: Path) -> Iterator[tuple[Path, bytes]]:
     """Attach a file to a loop device."""
-    if os.geteuid() != 0:
-        pytest.skip("attaching a loop device needs root")
     content = Random(3).randbytes(MIB) + bytes(2 * MIB) + b"end of it".rjust(512, b"\0")
     (tmp_path / "backing").write_bytes(content)
-    made = subprocess.run(
-        ["losetup", "-r", "-f", "--show", tmp_path / "backing"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=20,
-    )
-    if made.returncode:
-        pytest.skip(f"no loop device can be attached ({made.stderr.strip()})")
-    path = Path(made.stdout.strip())
-    yield path, content
-    run("losetup", "-d", path)
+    with loop_device(tmp_path / "backing", "--read-only") as path:
+        yield path, content
 
 
 @pytest.mark.root
